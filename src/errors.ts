@@ -1,0 +1,124 @@
+/**
+ * The codes a failed call can have: the sixteen of gRPC, in snake_case. The
+ * index plus one is gRPC's number, which is what travels in binary frames.
+ *
+ * - `cancelled`: the caller gave up.
+ * - `unknown`: a handler threw something that is no RpcError.
+ * - `invalid_argument`: an ill-formed name, an argument that cannot be encoded or decoded.
+ * - `deadline_exceeded`: the call's time was over before its answer came.
+ * - `resource_exhausted`: a limit.
+ * - `unimplemented`: an unknown service or method, or something that the codec lacks.
+ * - `internal`: a reply that cannot be encoded, a peer that breaks the protocol.
+ * - `unavailable`: no connection, or one that was lost; `sent` says whether the call may have run.
+ *
+ * The others are for handlers to throw.
+ * Source: grpc.github.io/grpc/core/md_doc_statuscodes.html.
+ */
+export const codes = [
+  "cancelled",
+  "unknown",
+  "invalid_argument",
+  "deadline_exceeded",
+  "not_found",
+  "already_exists",
+  "permission_denied",
+  "resource_exhausted",
+  "failed_precondition",
+  "aborted",
+  "out_of_range",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "data_loss",
+  "unauthenticated",
+] as const;
+
+export type Code = (typeof codes)[number];
+
+/** Whether `text` is one of the sixteen codes. */
+export function isCode(text: unknown): text is Code {
+  return (codes as readonly unknown[]).includes(text);
+}
+
+/** The number of a code on the wire: 1 to 16. */
+export function codeNumber(code: Code): number {
+  return codes.indexOf(code) + 1;
+}
+
+/** The code of a number on the wire; a number that is none is `unknown`. */
+export function codeOf(number: number): Code {
+  return codes[number - 1] ?? "unknown";
+}
+
+export interface RpcErrorOptions {
+  /** Any value that the connection's codec carries. */
+  details?: unknown;
+  /**
+   * Of an `unavailable` call: false when no byte of its request was handed to
+   * the socket or the server says that it was not started, so that it may
+   * safely go elsewhere; true when it may have run.
+   */
+  sent?: boolean;
+  cause?: unknown;
+}
+
+/**
+ * How a call fails, at both ends: a code to act on, a message to read and,
+ * where the thrower gave them, details. A stack never travels.
+ */
+export class RpcError extends Error {
+  override readonly name: string = "RpcError";
+  readonly code: Code;
+  readonly details: unknown;
+  readonly sent: boolean | undefined;
+
+  constructor(code: Code, message: string, options: RpcErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.details = options.details;
+    this.sent = options.sent;
+  }
+
+  /**
+   * Makes an RpcError of whatever was thrown. An RpcError (also one of another
+   * copy of this library) keeps its code and details; an AbortError is
+   * `cancelled`, a TimeoutError `deadline_exceeded`; all else is `fallback`
+   * with the thrown thing's message. What was thrown stays as `cause`.
+   */
+  static from(thrown: unknown, fallback: Code = "unknown"): RpcError {
+    if (thrown instanceof RpcError) return thrown;
+    if (!(thrown instanceof Error)) {
+      return new RpcError(fallback, textOf(thrown), { cause: thrown });
+    }
+    const { code, details } = thrown as { code?: unknown; details?: unknown };
+    if (thrown.name === "RpcError" && isCode(code)) {
+      return new RpcError(code, thrown.message, { details, cause: thrown });
+    }
+    if (thrown.name === "AbortError") {
+      return new RpcError("cancelled", thrown.message, { cause: thrown });
+    }
+    if (thrown.name === "TimeoutError") {
+      return new RpcError("deadline_exceeded", thrown.message, {
+        cause: thrown,
+      });
+    }
+    return new RpcError(fallback, thrown.message, { cause: thrown });
+  }
+
+  /** The form that scripts and pages read: `{"code","message","details"?}`. */
+  toJSON(): { code: Code; message: string; details?: unknown } {
+    const { code, message, details } = this;
+    return details === undefined
+      ? { code, message }
+      : { code, message, details };
+  }
+}
+
+/** The text of a thrown thing that is no Error; never throws itself. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}

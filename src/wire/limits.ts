@@ -1,0 +1,48 @@
+/**
+ * What one peer may make the other keep or do. Every limit is enforced by the
+ * receiver, whatever the sender was told, and names the attack it stops.
+ */
+export interface Limits {
+  /** Bytes of the Option: a handshake that never ends. */
+  maxOptionBytes: number;
+  /** Ms from accept to the whole Option: connections that say nothing. */
+  handshakeTimeoutMs: number;
+  /** Bytes of one body, each way: a message that fills the memory. */
+  maxMessageBytes: number;
+  /** Nesting of a value: a few hundred bytes that exhaust the stack. */
+  maxDepth: number;
+  /** Bytes of the metadata of one request or response. */
+  maxMetadataBytes: number;
+  /** Keys of the metadata of one request or response. */
+  maxMetadataKeys: number;
+  /** Asynchronous handlers running for one connection: requests sent faster than they are served. */
+  maxRunningHandlers: number;
+  /** Bodies that arrive in pieces at the same time on one connection: half-sent messages that pile up. */
+  maxPartialBodies: number;
+  /** Names of methods that a connection may number: a table that grows for ever. */
+  maxMethodNumbers: number;
+  /** Bytes of answers queued at the accepting end before it stops reading: a peer that asks and never reads. */
+  maxQueuedBytes: number;
+  /** Ms with bytes queued of which the kernel took none, before the connection is cut: a peer that stopped for good. */
+  stallTimeoutMs: number;
+  /** Connections of one server, lowered to fit the limit of open files: a flood of connections. */
+  maxConnections: number;
+}
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+export const defaultLimits: Readonly<Limits> = {
+  maxOptionBytes: 4 * kib,
+  handshakeTimeoutMs: 5_000,
+  maxMessageBytes: 4 * mib,
+  maxDepth: 64,
+  maxMetadataBytes: 8 * kib,
+  maxMetadataKeys: 64,
+  maxRunningHandlers: 1_024,
+  maxPartialBodies: 16,
+  maxMethodNumbers: 1_024,
+  maxQueuedBytes: 1 * mib,
+  stallTimeoutMs: 10_000,
+  maxConnections: 10_000,
+};
