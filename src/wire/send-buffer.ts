@@ -1,0 +1,101 @@
+const firstCapacity = 8 * 1024;
+/** A buffer that has grown past this is let go once it is empty. */
+const keptCapacity = 256 * 1024;
+
+/**
+ * Bytes on their way out: what is encoded is appended at `end`, what was sent
+ * is taken away at `start`, in one growing array, so that many small messages
+ * become one write.
+ *
+ * Writers call `reserve(n)` once, then write up to `n` bytes through `bytes`
+ * and `view` at `end` and move `end`. Any reserve() may move what is there, so
+ * positions do not outlive it: count back from `end`. A writer that fails
+ * half-way calls `truncate(length)` with the `length` that it found.
+ * Single-threaded, no I/O.
+ */
+export class SendBuffer {
+  bytes: Uint8Array<ArrayBuffer>;
+  view: DataView<ArrayBuffer>;
+  /** Same memory as `bytes`: Buffer's write() encodes strings in place. */
+  #text: Buffer<ArrayBuffer>;
+  start = 0;
+  end = 0;
+
+  constructor() {
+    this.bytes = new Uint8Array(0);
+    this.view = new DataView(this.bytes.buffer);
+    this.#text = Buffer.from(this.bytes.buffer);
+  }
+
+  /** Bytes that wait to be taken. */
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** Makes room for `count` bytes behind `end`. */
+  reserve(count: number): void {
+    if (this.end + count > this.bytes.length) this.#grow(count);
+  }
+
+  writeByte(value: number): void {
+    this.reserve(1);
+    this.bytes[this.end++] = value;
+  }
+
+  writeBytes(source: Uint8Array): void {
+    this.reserve(source.length);
+    this.bytes.set(source, this.end);
+    this.end += source.length;
+  }
+
+  /** Appends `text` as UTF-8 and returns its length in bytes. */
+  writeText(text: string): number {
+    this.reserve(text.length * 3);
+    const written = this.#text.write(text, this.end);
+    this.end += written;
+    return written;
+  }
+
+  /** Takes back what was appended since `length` was this. */
+  truncate(length: number): void {
+    this.end = this.start + length;
+  }
+
+  /** The waiting bytes: a view that lives until the next call of any method. */
+  pending(): Uint8Array {
+    return this.bytes.subarray(this.start, this.end);
+  }
+
+  /** Takes `count` bytes from the front. */
+  consume(count: number): void {
+    this.start += count;
+    if (this.start < this.end) return;
+    this.start = this.end = 0;
+    if (this.bytes.length > keptCapacity) this.#adopt(0);
+  }
+
+  clear(): void {
+    this.consume(this.length);
+  }
+
+  #grow(count: number): void {
+    const needed = this.length + count;
+    if (needed * 2 <= this.bytes.length) {
+      this.bytes.copyWithin(0, this.start, this.end);
+      this.end -= this.start;
+      this.start = 0;
+      return;
+    }
+    this.#adopt(Math.max(firstCapacity, 2 ** Math.ceil(Math.log2(needed))));
+  }
+
+  #adopt(capacity: number): void {
+    const bytes = new Uint8Array(capacity);
+    bytes.set(this.pending());
+    this.end -= this.start;
+    this.start = 0;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    this.#text = Buffer.from(bytes.buffer);
+  }
+}
