@@ -11,7 +11,7 @@ const keptCapacity = 256 * 1024;
  * and `view` at `end` and move `end`. Any reserve() may move what is there, so
  * positions do not outlive it: count back from `end`. A writer that fails
  * half-way calls `truncate(length)` with the `length` that it found.
- * Single-threaded, no I/O.
+ * Numbers are little-endian. Single-threaded, no I/O.
  */
 export class SendBuffer {
   bytes: Uint8Array<ArrayBuffer>;
@@ -40,6 +40,18 @@ export class SendBuffer {
   writeByte(value: number): void {
     this.reserve(1);
     this.bytes[this.end++] = value;
+  }
+
+  writeUint16(value: number): void {
+    this.reserve(2);
+    this.view.setUint16(this.end, value, true);
+    this.end += 2;
+  }
+
+  writeUint32(value: number): void {
+    this.reserve(4);
+    this.view.setUint32(this.end, value, true);
+    this.end += 4;
   }
 
   writeBytes(source: Uint8Array): void {

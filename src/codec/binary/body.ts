@@ -1,0 +1,171 @@
+import { RpcError } from "../../errors.ts";
+import type { Limits } from "../../wire/limits.ts";
+import { isPlain, parseJson } from "../value.ts";
+import { packMessagePack, unpackMessagePack } from "./msgpack.ts";
+
+/** The numbers of the built-in body encodings (PROTOCOL.md, "Bodies"). */
+export const encodings = {
+  nothing: 0,
+  json: 1,
+  messagePack: 2,
+  bytes: 3,
+  /** The first of the user's own. */
+  first: 16,
+} as const;
+
+/**
+ * A body encoding of the user's own, for values that the built-in ones carry
+ * badly. Both ends register it under the same name; the dialling end names it
+ * in `bodies` when it connects.
+ */
+export interface BodyEncoding {
+  /** Whether a value should go this way when the caller does not say. */
+  claims(value: unknown): boolean;
+  /** The bytes belong to geerpc until they are sent. */
+  encode(value: unknown): Uint8Array;
+  /** `bytes` is a view that lives for this call only. */
+  decode(bytes: Uint8Array): unknown;
+}
+
+const named = new Map<string, BodyEncoding>();
+
+/**
+ * @throws RpcError already_exists
+ */
+export function registerBody(name: string, encoding: BodyEncoding): void {
+  if (named.has(name) || name === "json") {
+    throw new RpcError(
+      "already_exists",
+      `body encoding "${name}" is registered already`,
+    );
+  }
+  named.set(name, encoding);
+}
+
+/** An encoded body: text that is UTF-8 encoded in place later, or bytes. */
+export interface Body {
+  encoding: number;
+  content: string | Uint8Array;
+}
+
+const noBytes = new Uint8Array(0);
+
+/** The body encodings of one connection: the built-in ones and those that its Option names. */
+export class Bodies {
+  readonly #limits: Limits;
+  readonly #names: readonly string[];
+  readonly #own: readonly BodyEncoding[];
+
+  /** @throws RpcError unimplemented  one of `names` is not registered here */
+  constructor(limits: Limits, names: readonly string[]) {
+    this.#limits = limits;
+    this.#names = names;
+    this.#own = names.map((name) => {
+      const encoding = named.get(name);
+      if (encoding !== undefined) return encoding;
+      throw new RpcError(
+        "unimplemented",
+        `there is no body encoding "${name}" here`,
+      );
+    });
+  }
+
+  /**
+   * Encodes `value` in the way that suits it, or in the one of that name.
+   * `name` "json" skips the check of whether JSON carries the value exactly.
+   *
+   * @throws RpcError invalid_argument    a part that cannot travel, with its path
+   * @throws RpcError unimplemented       no encoding of that name on this connection
+   */
+  encode(value: unknown, name?: string): Body {
+    if (name !== undefined && name !== "json")
+      return this.#encodeAs(value, name);
+    if (value === undefined)
+      return { encoding: encodings.nothing, content: noBytes };
+    if (this.#own.length > 0 && name === undefined) {
+      const at = this.#own.findIndex((own) => own.claims(value));
+      if (at >= 0) return this.#encodeOwn(value, at);
+    }
+    if (value instanceof Uint8Array) {
+      return { encoding: encodings.bytes, content: value };
+    }
+    const { maxDepth } = this.#limits;
+    if (name === "json" || isPlain(value, maxDepth)) {
+      return { encoding: encodings.json, content: jsonText(value) };
+    }
+    return {
+      encoding: encodings.messagePack,
+      content: packMessagePack(value, maxDepth),
+    };
+  }
+
+  #encodeAs(value: unknown, name: string): Body {
+    const at = this.#names.indexOf(name);
+    if (at >= 0) return this.#encodeOwn(value, at);
+    throw new RpcError(
+      "unimplemented",
+      `this connection did not agree on a body encoding "${name}": name it in "bodies" when connecting`,
+    );
+  }
+
+  #encodeOwn(value: unknown, at: number): Body {
+    try {
+      return {
+        encoding: encodings.first + at,
+        content: (this.#own[at] as BodyEncoding).encode(value),
+      };
+    } catch (thrown) {
+      throw RpcError.from(thrown, "invalid_argument");
+    }
+  }
+
+  /**
+   * The value in `bytes` from `start` to `end`, free of views into them.
+   *
+   * @throws RpcError invalid_argument
+   */
+  decode(encoding: number, bytes: Buffer, start: number, end: number): unknown {
+    const { maxDepth } = this.#limits;
+    if (encoding === encodings.json) {
+      return parseJson(bytes.toString("utf8", start, end), maxDepth);
+    }
+    if (encoding === encodings.nothing) return undefined;
+    const content = new Uint8Array(
+      bytes.buffer,
+      bytes.byteOffset + start,
+      end - start,
+    );
+    if (encoding === encodings.bytes) return content.slice();
+    if (encoding === encodings.messagePack) {
+      return unpackMessagePack(content, maxDepth);
+    }
+    const own = this.#own[encoding - encodings.first];
+    if (own === undefined) {
+      throw new RpcError(
+        "invalid_argument",
+        `the body is in encoding ${encoding}, which this connection did not agree on`,
+      );
+    }
+    try {
+      return own.decode(content);
+    } catch (thrown) {
+      throw RpcError.from(thrown, "invalid_argument");
+    }
+  }
+}
+
+function jsonText(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (thrown) {
+    throw RpcError.from(thrown, "invalid_argument");
+  }
+  if (text === undefined) {
+    throw new RpcError(
+      "invalid_argument",
+      `JSON cannot carry a ${typeof value}`,
+    );
+  }
+  return text;
+}

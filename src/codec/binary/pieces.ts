@@ -1,0 +1,51 @@
+import { kinds, pieceBytes } from "../../wire/frame.ts";
+import type { SendBuffer } from "../../wire/send-buffer.ts";
+import { writeHeader } from "./header.ts";
+
+/** How many bodies take turns; the others wait, so that a receiver holds few half ones. */
+const turns = 4;
+
+interface Outgoing {
+  seq: number;
+  /** flags.answer for the body of an answer, 0 for that of a request. */
+  flag: number;
+  bytes: Uint8Array;
+  at: number;
+}
+
+/**
+ * Large bodies on their way out, a piece at a time, so that small calls get
+ * through between them. The oldest four take turns.
+ */
+export class OutgoingPieces {
+  readonly #bodies: Outgoing[] = [];
+  #turn = 0;
+
+  get isEmpty(): boolean {
+    return this.#bodies.length === 0;
+  }
+
+  /** `bytes` must not change until they are sent. */
+  add(seq: number, flag: number, bytes: Uint8Array): void {
+    this.#bodies.push({ seq, flag, bytes, at: 0 });
+  }
+
+  /** Forgets the body: its call is over. */
+  drop(seq: number, flag: number): void {
+    const at = this.#bodies.findIndex(
+      (body) => body.seq === seq && body.flag === flag,
+    );
+    if (at >= 0) this.#bodies.splice(at, 1);
+  }
+
+  /** Appends one frame. Not to be called while empty. */
+  write(out: SendBuffer): void {
+    this.#turn = (this.#turn + 1) % Math.min(turns, this.#bodies.length);
+    const body = this.#bodies[this.#turn] as Outgoing;
+    const piece = body.bytes.subarray(body.at, body.at + pieceBytes);
+    writeHeader(out, kinds.piece, body.flag, 0, 0, piece.length, body.seq);
+    out.writeBytes(piece);
+    body.at += piece.length;
+    if (body.at === body.bytes.length) this.#bodies.splice(this.#turn, 1);
+  }
+}

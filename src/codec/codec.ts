@@ -1,0 +1,110 @@
+import type { RpcError } from "../errors.ts";
+import type { Limits } from "../wire/limits.ts";
+import type { SendBuffer } from "../wire/send-buffer.ts";
+
+/** What the accepting end tells of itself in its first message, where the codec has one. */
+export interface Settings {
+  protocol: number;
+  maxMessageBytes: number;
+}
+
+/** What can be said over a connection besides a request and its answer. */
+export interface CodecFeatures {
+  /** The accepting end's first message says that the Option was accepted. */
+  settings: boolean;
+  /** A caller can take a request back. */
+  cancel: boolean;
+  /** A request can say that it wants no answer. */
+  oneWay: boolean;
+}
+
+/** A request's fixed part. */
+export interface RequestHead {
+  /** 1 to 2^53-1, counted by the caller. */
+  seq: number;
+  serviceMethod: string;
+  /** What is left of the call's time, in ms; 0 is no limit. Codecs without deadlines leave it out. */
+  timeoutMs: number;
+  /** The sender's ms since the handshake, mod 2^32. */
+  sentAtMs: number;
+  oneWay: boolean;
+}
+
+/**
+ * Who is told what a codec has read: one method per message of the protocol.
+ *
+ * Values belong to the receiver, free of views into the chunk. A message whose
+ * content cannot be decoded arrives as `badRequest` or as `error`: it fails
+ * that call only.
+ */
+export interface Inbound {
+  settings(settings: Settings): void;
+  request(head: RequestHead, args: unknown): void;
+  badRequest(head: RequestHead, error: RpcError): void;
+  response(seq: number, reply: unknown): void;
+  /** A call failed; seq 0: the connection was refused or is being given up. */
+  error(seq: number, error: RpcError): void;
+  cancel(seq: number): void;
+}
+
+/**
+ * Values to bytes and back, for one connection and both of its directions.
+ *
+ * One instance lives as long as its connection and may keep state (types
+ * already defined, methods already named), so everything it writes must go
+ * out, in order. Reading: `push(chunk)`, then `read(inbound)` until it returns
+ * false, then the next push. `read` tells of at most one message, and an RpcError
+ * that it throws means that the framing is broken: the owner sends
+ * `writeError(out, 0, …)` and closes. Writing: each method appends whole
+ * messages to `out` or throws RpcError (`invalid_argument` with the path of
+ * the culprit, `unimplemented`, `resource_exhausted`) and leaves `out` as it
+ * found it. Large bodies may be kept and follow in pieces: while `hasPieces`,
+ * the owner calls `writePiece(out)` whenever `out` runs low. Bytes that stand
+ * in an argument or a reply must not change until they are sent.
+ *
+ * No I/O, no timers. Implementations that lack a message have it throw
+ * `unimplemented` and say so in `features`.
+ */
+export interface Codec {
+  readonly features: CodecFeatures;
+  push(chunk: Uint8Array): void;
+  read(inbound: Inbound): boolean;
+  writeSettings(out: SendBuffer, settings: Settings): void;
+  /** @param bodyName forces a body encoding by name, where the codec has several */
+  writeRequest(
+    out: SendBuffer,
+    head: RequestHead,
+    args: unknown,
+    bodyName?: string,
+  ): void;
+  writeResponse(
+    out: SendBuffer,
+    seq: number,
+    serviceMethod: string,
+    reply: unknown,
+  ): void;
+  writeError(
+    out: SendBuffer,
+    seq: number,
+    serviceMethod: string,
+    error: RpcError,
+  ): void;
+  writeCancel(out: SendBuffer, seq: number): void;
+  readonly hasPieces: boolean;
+  writePiece(out: SendBuffer): void;
+}
+
+export interface CodecContext {
+  /** Which end of the connection this is: codecs whose requests and answers look alike need to know. */
+  role: "dial" | "accept";
+  limits: Limits;
+  /** Names of the user's body encodings that the Option agreed on. */
+  bodies: readonly string[];
+}
+
+/**
+ * Makes the codec of one connection.
+ *
+ * @throws RpcError unimplemented  the Option asks for something that it does not have
+ */
+export type CodecFactory = (context: CodecContext) => Codec;
