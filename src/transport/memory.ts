@@ -1,0 +1,133 @@
+import { RpcError } from "../errors.ts";
+import type { Pipe, PipeHandler } from "./pipe.ts";
+
+export interface MemoryPipeOptions {
+  /** Bytes that may be under way in each direction before write() takes no more. */
+  capacityBytes?: number;
+}
+
+/**
+ * Two ends of a pipe inside one process. Bytes arrive in a microtask of their
+ * own, in the pieces in which they were written, so the order of events is
+ * the same in every run.
+ */
+export function memoryPipe({
+  capacityBytes = 256 * 1024,
+}: MemoryPipeOptions = {}): [Pipe, Pipe] {
+  const left = new MemoryPipe("memory@left", capacityBytes);
+  const right = new MemoryPipe("memory@right", capacityBytes);
+  left.join(right);
+  right.join(left);
+  return [left, right];
+}
+
+class MemoryPipe implements Pipe {
+  readonly peer: string;
+  readonly #capacityBytes: number;
+  #other!: MemoryPipe;
+  #handler: PipeHandler | undefined;
+  #inbox: Uint8Array[] = [];
+  #inboxBytes = 0;
+  #isPaused = false;
+  #isScheduled = false;
+  #isShort = false;
+  #hasShutDown = false;
+  #hasEnded = false;
+  #isClosed = false;
+
+  constructor(peer: string, capacityBytes: number) {
+    this.peer = peer;
+    this.#capacityBytes = capacityBytes;
+  }
+
+  join(other: MemoryPipe): void {
+    this.#other = other;
+  }
+
+  attach(handler: PipeHandler): void {
+    this.#handler = handler;
+    this.#schedule();
+  }
+
+  write(bytes: Uint8Array): number {
+    if (this.#hasShutDown || this.#isClosed) return 0;
+    const other = this.#other;
+    const taken = Math.min(
+      bytes.length,
+      this.#capacityBytes - other.#inboxBytes,
+    );
+    if (taken > 0) {
+      other.#inbox.push(bytes.slice(0, taken));
+      other.#inboxBytes += taken;
+      other.#schedule();
+    }
+    this.#isShort = taken < bytes.length;
+    return taken;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#schedule();
+  }
+
+  shutdown(): void {
+    this.#hasShutDown = true;
+    this.#other.#schedule();
+  }
+
+  abort(): void {
+    this.#close(undefined);
+    this.#other.#close(
+      new RpcError("unavailable", "the connection was reset by the peer"),
+    );
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#deliver();
+    });
+  }
+
+  #deliver(): void {
+    const handler = this.#handler;
+    if (handler === undefined || this.#isPaused || this.#isClosed) return;
+    const chunk = this.#inbox.shift();
+    if (chunk !== undefined) {
+      this.#inboxBytes -= chunk.length;
+      handler.data(chunk);
+      this.#other.#makeRoom();
+      this.#schedule();
+    } else if (this.#other.#hasShutDown) this.#end(handler);
+  }
+
+  #end(handler: PipeHandler): void {
+    if (!this.#hasEnded) {
+      this.#hasEnded = true;
+      handler.end();
+    }
+    if (this.#hasShutDown) {
+      this.#close(undefined);
+      this.#other.#schedule();
+    }
+  }
+
+  #makeRoom(): void {
+    if (!this.#isShort || this.#isClosed) return;
+    this.#isShort = false;
+    this.#handler?.drain();
+  }
+
+  #close(error: RpcError | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#inbox = [];
+    this.#handler?.close(error);
+  }
+}

@@ -1,0 +1,137 @@
+import { Alarm } from "../base/alarm.ts";
+import type { Clock } from "../base/clock.ts";
+import { SendBuffer } from "../wire/send-buffer.ts";
+import type { Pipe } from "./pipe.ts";
+
+/** From so many waiting bytes on they are flushed at once, so that both ends work at the same time. */
+const flushBytes = 4 * 1024;
+
+export interface OutboxOwner {
+  /** Appends more, if there is more that waited for room; called while little is queued. */
+  refill(buffer: SendBuffer): void;
+  /** The kernel took what it had refused before; `queuedBytes` is smaller now. */
+  drained(): void;
+  /** For limits.stallTimeoutMs the kernel took nothing of what is queued. */
+  stalled(): void;
+}
+
+export interface OutboxOptions {
+  clock: Clock;
+  stallTimeoutMs: number;
+  /** The owner is asked to refill while fewer bytes than this are queued. */
+  lowBytes: number;
+}
+
+/**
+ * The one queue in front of a pipe's write(): messages are appended to
+ * `buffer` and leave together, once a tick or as soon as 4 KiB wait. Nothing
+ * else writes to the pipe. What the kernel refuses stays, in order.
+ */
+export class Outbox {
+  readonly buffer = new SendBuffer();
+  readonly #pipe: Pipe;
+  readonly #owner: OutboxOwner;
+  readonly #options: OutboxOptions;
+  readonly #stall: Alarm;
+  readonly #flushScheduled = (): void => {
+    this.#isScheduled = false;
+    this.flush();
+  };
+  #isScheduled = false;
+  #isBlocked = false;
+  #isShuttingDown = false;
+  #isClosed = false;
+  #takenBytes = 0;
+  /** When the kernel last took a byte; undefined while nothing waits. */
+  #progressAt: number | undefined;
+
+  constructor(pipe: Pipe, owner: OutboxOwner, options: OutboxOptions) {
+    this.#pipe = pipe;
+    this.#owner = owner;
+    this.#options = options;
+    this.#stall = new Alarm(options.clock, (now) => this.#checkStall(now));
+  }
+
+  /** Bytes that the kernel has not taken. */
+  get queuedBytes(): number {
+    return this.buffer.length;
+  }
+
+  /** Bytes that the kernel took since the start. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** Where the next byte to be appended stands, counted like takenBytes. */
+  get position(): number {
+    return this.#takenBytes + this.buffer.length;
+  }
+
+  /** Makes sure that what was appended goes out. */
+  schedule(): void {
+    if (this.#isBlocked) return;
+    if (this.buffer.length >= flushBytes) {
+      this.flush();
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      queueMicrotask(this.#flushScheduled);
+    }
+  }
+
+  /** The pipe's drain event. */
+  drain(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    this.flush();
+    this.#owner.drained();
+  }
+
+  /** Ends the stream in order once all that is queued has been taken. */
+  shutdown(): void {
+    this.#isShuttingDown = true;
+    this.flush();
+  }
+
+  /** The pipe is gone: nothing is sent any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#stall.stop();
+    this.buffer.clear();
+  }
+
+  flush(): void {
+    if (this.#isBlocked || this.#isClosed) return;
+    const { buffer } = this;
+    for (;;) {
+      if (buffer.length < this.#options.lowBytes) this.#owner.refill(buffer);
+      if (buffer.length === 0) break;
+      const taken = this.#pipe.write(buffer.pending());
+      if (this.#isClosed) return;
+      this.#takenBytes += taken;
+      buffer.consume(taken);
+      if (buffer.length > 0) {
+        this.#block(taken);
+        return;
+      }
+    }
+    this.#progressAt = undefined;
+    if (this.#isShuttingDown) this.#pipe.shutdown();
+  }
+
+  #block(taken: number): void {
+    const { clock, stallTimeoutMs } = this.#options;
+    this.#isBlocked = true;
+    if (taken > 0 || this.#progressAt === undefined) {
+      this.#progressAt = clock.now();
+    }
+    this.#stall.by(this.#progressAt + stallTimeoutMs);
+  }
+
+  #checkStall(now: number): number {
+    if (this.#progressAt === undefined) return Infinity;
+    const dueAt = this.#progressAt + this.#options.stallTimeoutMs;
+    if (now < dueAt) return dueAt;
+    this.#owner.stalled();
+    return Infinity;
+  }
+}
