@@ -81,9 +81,8 @@ export class RpcError extends Error {
 
   /**
    * Makes an RpcError of whatever was thrown. An RpcError (also one of another
-   * copy of this library) keeps its code and details; an AbortError is
-   * `cancelled`, a TimeoutError `deadline_exceeded`; all else is `fallback`
-   * with the thrown thing's message. What was thrown stays as `cause`.
+   * copy of this library) keeps its code and details; all else is `fallback` with the
+   * thrown thing's message. What was thrown stays as `cause`.
    */
   static from(thrown: unknown, fallback: Code = "unknown"): RpcError {
     if (thrown instanceof RpcError) return thrown;
@@ -94,15 +93,19 @@ export class RpcError extends Error {
     if (thrown.name === "RpcError" && isCode(code)) {
       return new RpcError(code, thrown.message, { details, cause: thrown });
     }
-    if (thrown.name === "AbortError") {
-      return new RpcError("cancelled", thrown.message, { cause: thrown });
-    }
-    if (thrown.name === "TimeoutError") {
-      return new RpcError("deadline_exceeded", thrown.message, {
-        cause: thrown,
-      });
-    }
     return new RpcError(fallback, thrown.message, { cause: thrown });
+  }
+
+  /** Why an aborted signal's caller gave up: `deadline_exceeded` for AbortSignal.timeout, else `cancelled`. */
+  static fromAbort(signal: AbortSignal): RpcError {
+    const reason: unknown = signal.reason;
+    if (reason instanceof RpcError) return reason;
+    const isTimeout = (reason as Error | undefined)?.name === "TimeoutError";
+    return new RpcError(
+      isTimeout ? "deadline_exceeded" : "cancelled",
+      isTimeout ? "the call's time was over" : "the caller cancelled the call",
+      { cause: reason },
+    );
   }
 
   /** The form that scripts and pages read: `{"code","message","details"?}`. */

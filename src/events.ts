@@ -13,8 +13,6 @@ export type RpcEvent =
   | { kind: "peer-refused"; peer: string; error: RpcError }
   /** A session was given up at this end: broken framing, a stalled peer. */
   | { kind: "connection-cut"; peer: string; error: RpcError }
-  /** An answer came to a call that was no longer waiting. */
-  | { kind: "late-reply"; peer: string; seq: number }
   /** A handler went on for longer than its limit; its result is dropped. */
   | { kind: "handler-timeout"; serviceMethod: string; timeoutMs: number }
   /** A handler threw something that is no RpcError. The stack stays on this side. */

@@ -58,8 +58,8 @@ export interface Inbound {
  * `writeError(out, 0, …)` and closes. Writing: each method appends whole
  * messages to `out` or throws RpcError (`invalid_argument` with the path of
  * the culprit, `unimplemented`, `resource_exhausted`) and leaves `out` as it
- * found it. Large bodies may be kept and follow in pieces: while `hasPieces`,
- * the owner calls `writePiece(out)` whenever `out` runs low. Bytes that stand
+ * found it. Large bodies may be kept and follow in pieces: while
+ * `heldBytes` is above 0 the owner calls `writePiece(out)` whenever `out` runs low. Bytes that stand
  * in an argument or a reply must not change until they are sent.
  *
  * No I/O, no timers. Implementations that lack a message have it throw
@@ -90,7 +90,9 @@ export interface Codec {
     error: RpcError,
   ): void;
   writeCancel(out: SendBuffer, seq: number): void;
-  readonly hasPieces: boolean;
+  /** Bytes of bodies that are still to follow in pieces. */
+  readonly heldBytes: number;
+  /** Appends one piece. Only called while heldBytes is above 0. */
   writePiece(out: SendBuffer): void;
 }
 

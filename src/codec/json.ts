@@ -1,4 +1,5 @@
 import { type Code, isCode, RpcError } from "../errors.ts";
+import { cutMessage, maxNameBytes } from "../wire/frame.ts";
 import type { Limits } from "../wire/limits.ts";
 import { LineReader } from "../wire/line-reader.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
@@ -9,7 +10,7 @@ import type {
   Inbound,
   RequestHead,
 } from "./codec.ts";
-import { parseJson, refuseUnlessPlain } from "./value.ts";
+import { parseJson, refuseUnlessPlain, stringifyJson } from "./value.ts";
 
 const features: CodecFeatures = {
   settings: false,
@@ -37,7 +38,7 @@ export function jsonCodec(context: CodecContext): Codec {
 
 class JsonCodec implements Codec {
   readonly features = features;
-  readonly hasPieces = false;
+  readonly heldBytes = 0;
   readonly #isAccepting: boolean;
   readonly #limits: Limits;
   readonly #lines: LineReader;
@@ -66,6 +67,9 @@ class JsonCodec implements Codec {
 
   #readHeader(line: string, inbound: Inbound): void {
     const header = parseHeader(line);
+    if (header.Seq === 0 && this.#isAccepting) {
+      throw new RpcError("internal", "a request has Seq 0");
+    }
     // A server that refuses before it has a codec sends one line without Seq or body.
     if (header.Seq === undefined) {
       inbound.error(0, errorOf(header));
@@ -86,6 +90,11 @@ class JsonCodec implements Codec {
     }
     if (this.#isAccepting) {
       const head = headOf(header);
+      if (head.serviceMethod.length > maxNameBytes) {
+        // Cut, since the answer repeats it.
+        head.serviceMethod = head.serviceMethod.slice(0, maxNameBytes);
+        error = longName();
+      }
       if (error === undefined) inbound.request(head, body);
       else inbound.badRequest(head, error);
     } else if (error === undefined) inbound.response(header.Seq, body);
@@ -141,7 +150,7 @@ class JsonCodec implements Codec {
     error: RpcError,
   ): void {
     // An empty Error means success on this wire.
-    const text = error.message === "" ? error.code : error.message;
+    const text = error.message === "" ? error.code : cutMessage(error.message);
     this.#write(
       out,
       { ServiceMethod: serviceMethod, Seq: seq, Error: text, Code: error.code },
@@ -165,11 +174,17 @@ class JsonCodec implements Codec {
     isChecked: boolean,
   ): void {
     if (isChecked) refuseUnlessPlain(body, this.#limits.maxDepth);
-    const text = JSON.stringify(body) ?? "null";
-    if (text.length > this.#limits.maxMessageBytes) {
+    if (header.ServiceMethod.length > maxNameBytes) throw longName();
+    const text = body === undefined ? "null" : stringifyJson(body);
+    const { maxMessageBytes } = this.#limits;
+    // A UTF-16 unit is at most three bytes of UTF-8.
+    if (
+      text.length * 3 > maxMessageBytes &&
+      Buffer.byteLength(text) > maxMessageBytes
+    ) {
       throw new RpcError(
         "resource_exhausted",
-        `a message of ${text.length} characters is over the limit of ${this.#limits.maxMessageBytes} bytes`,
+        `a message is over the limit of ${maxMessageBytes} bytes`,
       );
     }
     out.writeText(`${JSON.stringify(header)}\n${text}\n`);
@@ -223,6 +238,13 @@ function errorOf({
   Code = "unknown",
 }: Partial<Header>): RpcError {
   return new RpcError(Code, message);
+}
+
+function longName(): RpcError {
+  return new RpcError(
+    "invalid_argument",
+    `a ServiceMethod is over the limit of ${maxNameBytes} characters`,
+  );
 }
 
 function lacking(what: string): RpcError {

@@ -29,6 +29,7 @@ function isPlainNumber(value: number): boolean {
 function isPlainObject(value: object, depth: number): boolean {
   if (depth === 0) return false;
   if (Array.isArray(value)) {
+    if (hasToJSON(value)) return false;
     for (let at = 0; at < value.length; at++) {
       if (!isPlain(value[at], depth - 1)) return false;
     }
@@ -42,10 +43,15 @@ function isPlainObject(value: object, depth: number): boolean {
     }
     return true;
   }
-  if (isBuiltIn(value) || "toJSON" in value) return false;
+  if (isBuiltIn(value) || hasToJSON(value)) return false;
   return Object.keys(value).every((key) =>
     isPlain((value as Record<string, unknown>)[key], depth - 1),
   );
+}
+
+/** Whether JSON.stringify might ask the value itself for something else. */
+function hasToJSON(value: object): boolean {
+  return "toJSON" in value;
 }
 
 /** Whether `value` is of a kind whose content is not in its own fields. */
@@ -64,43 +70,52 @@ function isBuiltIn(value: object): boolean {
  */
 export function refuseUnlessPlain(value: unknown, maxDepth: number): void {
   if (value === undefined || isPlain(value, maxDepth)) return;
-  const path = pathOfFirst(
-    value,
-    "value",
-    maxDepth,
-    (part) => !isPlain(part, 1) && !isContainer(part),
-  );
+  const { path, isTooDeep } = firstCulprit(value, "value", maxDepth) ?? {
+    path: "value",
+    isTooDeep: false,
+  };
   throw new RpcError(
     "invalid_argument",
-    path === undefined
-      ? `a value is nested deeper than ${maxDepth}, or contains itself`
+    isTooDeep
+      ? `${path} is nested deeper than ${maxDepth}, or contains itself`
       : `JSON cannot carry ${path} as it is; the binary codec carries bytes, Date, bigint, Map, Set, undefined, NaN and -0`,
   );
 }
 
+interface Culprit {
+  path: string;
+  isTooDeep: boolean;
+}
+
+/** Whether a value's parts decide whether JSON carries it. */
 function isContainer(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !isBuiltInLeaf(value);
+  if (typeof value !== "object" || value === null || hasToJSON(value)) {
+    return false;
+  }
+  return Array.isArray(value) || !isBuiltIn(value);
 }
 
-function isBuiltInLeaf(value: object): boolean {
-  return !Array.isArray(value) && (isBuiltIn(value) || "toJSON" in value);
-}
-
-/** The path of the first part that `isCulprit`, depth first; undefined where there is none within `depth`. */
-function pathOfFirst(
+/**
+ * The first part, depth first, that JSON would change or that lies too deep.
+ * It stops there: a value that contains itself twice has as many paths as
+ * 2 to the depth.
+ */
+function firstCulprit(
   value: unknown,
   path: string,
   depth: number,
-  isCulprit: (part: unknown) => boolean,
-): string | undefined {
-  if (isCulprit(value)) return path;
-  if (!isContainer(value) || depth === 0) return undefined;
-  for (const key of Object.keys(value)) {
-    const found = pathOfFirst(
-      (value as Record<string, unknown>)[key],
-      pathTo(path, key, Array.isArray(value)),
+): Culprit | undefined {
+  if (!isContainer(value)) {
+    return isPlain(value, 1) ? undefined : { path, isTooDeep: false };
+  }
+  if (depth === 0) return { path, isTooDeep: true };
+  const isList = Array.isArray(value);
+  const parts = isList ? value.entries() : Object.entries(value);
+  for (const [key, part] of parts) {
+    const found = firstCulprit(
+      part,
+      pathTo(path, String(key), isList),
       depth - 1,
-      isCulprit,
     );
     if (found !== undefined) return found;
   }
@@ -113,6 +128,27 @@ export function pathTo(path: string, key: string, isIndex: boolean): string {
   return /^[A-Za-z_$][\w$]*$/.test(key)
     ? `${path}.${key}`
     : `${path}[${JSON.stringify(key)}]`;
+}
+
+/**
+ * The JSON of `value`, whatever JSON makes of it.
+ *
+ * @throws RpcError invalid_argument  JSON has nothing for it, or its toJSON throws
+ */
+export function stringifyJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (thrown) {
+    throw RpcError.from(thrown, "invalid_argument");
+  }
+  if (text === undefined) {
+    throw new RpcError(
+      "invalid_argument",
+      `JSON cannot carry a ${typeof value}`,
+    );
+  }
+  return text;
 }
 
 /**

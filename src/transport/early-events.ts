@@ -5,8 +5,9 @@ import type { PipeHandler } from "./pipe.ts";
 export class EarlyEvents implements PipeHandler {
   readonly #events: ((handler: PipeHandler) => void)[] = [];
 
+  /** Tells `handler` what came, once. */
   replay(handler: PipeHandler): void {
-    for (const event of this.#events) event(handler);
+    for (const event of this.#events.splice(0)) event(handler);
   }
 
   data(chunk: Uint8Array): void {

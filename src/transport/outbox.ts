@@ -9,8 +9,8 @@ const flushBytes = 4 * 1024;
 export interface OutboxOwner {
   /** Appends more, if there is more that waited for room; called while little is queued. */
   refill(buffer: SendBuffer): void;
-  /** The kernel took what it had refused before; `queuedBytes` is smaller now. */
-  drained(): void;
+  /** After each flush: less is queued than before. */
+  flushed(): void;
   /** For limits.stallTimeoutMs the kernel took nothing of what is queued. */
   stalled(): void;
 }
@@ -83,7 +83,6 @@ export class Outbox {
     if (!this.#isBlocked) return;
     this.#isBlocked = false;
     this.flush();
-    this.#owner.drained();
   }
 
   /** Ends the stream in order once all that is queued has been taken. */
@@ -111,11 +110,14 @@ export class Outbox {
       buffer.consume(taken);
       if (buffer.length > 0) {
         this.#block(taken);
-        return;
+        break;
       }
     }
-    this.#progressAt = undefined;
-    if (this.#isShuttingDown) this.#pipe.shutdown();
+    if (!this.#isBlocked) {
+      this.#progressAt = undefined;
+      if (this.#isShuttingDown) this.#pipe.shutdown();
+    }
+    this.#owner.flushed();
   }
 
   #block(taken: number): void {

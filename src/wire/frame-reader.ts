@@ -55,7 +55,15 @@ export class FrameReader {
       }
       this.#tear(headerBytes + length);
     } else if (left > 0) this.#tear(headerBytes);
+    this.#release();
     return false;
+  }
+
+  /** Lets the chunk go, so that an idle connection keeps no memory for its last one. */
+  #release(): void {
+    this.bytes = this.#chunk = empty;
+    this.view = this.#chunkView = emptyView;
+    this.#at = 0;
   }
 
   /** Keeps the rest of the chunk, the front of a frame of at least `needed` bytes. */
@@ -64,21 +72,21 @@ export class FrameReader {
     this.#torn = Buffer.alloc(Math.min(needed, rest.length * 2));
     this.#torn.set(rest);
     this.#tornLength = rest.length;
-    this.#chunk = empty;
-    this.#chunkView = emptyView;
-    this.#at = 0;
   }
 
   #nextTorn(): boolean {
-    if (!this.#fillTo(headerBytes)) return false;
-    const view = viewOf(this.#torn);
-    this.#readHeader(view, 0);
-    if (!this.#fillTo(this.end)) return false;
-    this.bytes = this.#torn;
-    this.view = viewOf(this.#torn);
-    this.#torn = empty;
-    this.#tornLength = 0;
-    return true;
+    if (this.#fillTo(headerBytes)) {
+      this.#readHeader(viewOf(this.#torn), 0);
+      if (this.#fillTo(this.end)) {
+        this.bytes = this.#torn;
+        this.view = viewOf(this.#torn);
+        this.#torn = empty;
+        this.#tornLength = 0;
+        return true;
+      }
+    }
+    this.#release();
+    return false;
   }
 
   /** Moves bytes of the chunk behind the torn ones until there are `count`; doubles the room as they come. */

@@ -9,6 +9,13 @@ export const pieceBytes = 64 * 1024;
 export const maxContentBytes = 128 * 1024;
 /** The longest serviceMethod, in bytes of UTF-8. */
 export const maxNameBytes = 1024;
+/**
+ * Names of methods that each end of a connection may number: a table that
+ * grows for ever. Part of the protocol, not a setting: a sender counts on it.
+ */
+export const maxMethodNumbers = 1_024;
+/** The longest message of an error, in UTF-16 units. */
+const maxMessageChars = 4096;
 
 export const kinds = {
   settings: 1,
@@ -47,3 +54,10 @@ export const flags = {
   /** piece, item, end, credit: `seq` counts the receiver's calls, not the sender's. */
   answer: 0x80,
 } as const;
+
+/** An error's message as it may travel. */
+export function cutMessage(message: string): string {
+  return message.length <= maxMessageChars
+    ? message
+    : `${message.slice(0, maxMessageChars - 1)}…`;
+}

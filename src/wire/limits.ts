@@ -19,8 +19,6 @@ export interface Limits {
   maxRunningHandlers: number;
   /** Bodies that arrive in pieces at the same time on one connection: half-sent messages that pile up. */
   maxPartialBodies: number;
-  /** Names of methods that a connection may number: a table that grows for ever. */
-  maxMethodNumbers: number;
   /** Bytes of answers queued at the accepting end before it stops reading: a peer that asks and never reads. */
   maxQueuedBytes: number;
   /** Ms with bytes queued of which the kernel took none, before the connection is cut: a peer that stopped for good. */
@@ -41,7 +39,6 @@ export const defaultLimits: Readonly<Limits> = {
   maxMetadataKeys: 64,
   maxRunningHandlers: 1_024,
   maxPartialBodies: 16,
-  maxMethodNumbers: 1_024,
   maxQueuedBytes: 1 * mib,
   stallTimeoutMs: 10_000,
   maxConnections: 10_000,

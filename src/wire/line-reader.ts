@@ -2,6 +2,7 @@ import { RpcError } from "../errors.ts";
 
 const lineFeed = 0x0a;
 const firstCapacity = 1024;
+const noBytes = new Uint8Array(0);
 
 /**
  * Cuts a stream of bytes, in whatever pieces it comes, into lines of UTF-8
@@ -11,9 +12,9 @@ const firstCapacity = 1024;
  */
 export class LineReader {
   readonly #maxBytes: number;
-  #chunk: Uint8Array = new Uint8Array(0);
+  #chunk: Uint8Array = noBytes;
   #at = 0;
-  #torn: Uint8Array = new Uint8Array(0);
+  #torn: Uint8Array = noBytes;
   #tornLength = 0;
 
   constructor(maxBytes: number) {
@@ -42,14 +43,16 @@ export class LineReader {
     }
     if (end < 0) {
       this.#keep(part);
-      this.#at = this.#chunk.length;
+      // An idle connection keeps no memory for its last chunk.
+      this.#chunk = noBytes;
+      this.#at = 0;
       return undefined;
     }
     this.#at = end + 1;
     if (this.#tornLength === 0) return textOf(part);
     this.#keep(part);
     const line = textOf(this.#torn.subarray(0, this.#tornLength));
-    this.#torn = new Uint8Array(0);
+    this.#torn = noBytes;
     this.#tornLength = 0;
     return line;
   }

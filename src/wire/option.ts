@@ -63,7 +63,7 @@ export class OptionScanner {
   push(chunk: Uint8Array): { text: string; rest: Uint8Array } | undefined {
     const before = this.#kept.length;
     const head = chunk.subarray(0, this.#maxBytes - before);
-    this.#kept = before === 0 ? head : Buffer.concat([this.#kept, head]);
+    this.#kept = Buffer.concat([this.#kept, head]);
     if (this.#kept.length > 0 && this.#kept[0] !== openBrace) {
       throw new RpcError("invalid_argument", "the Option is no JSON object");
     }
@@ -122,7 +122,7 @@ export function parseOption(text: string): ParsedOption {
     return refuse(option, "invalid_argument", "the Option is no JSON", cause);
   }
   const fields = new Map(
-    Object.entries(json as object).map(([name, value]) => [
+    Object.entries(json ?? {}).map(([name, value]) => [
       name.toLowerCase(),
       value as unknown,
     ]),
@@ -140,7 +140,8 @@ export function parseOption(text: string): ParsedOption {
   option.MagicNumber = magicNumber;
   for (const name of ["ConnectTimeout", "HandleTimeout", "Protocol"] as const) {
     const value = fields.get(name.toLowerCase());
-    if (value === undefined) continue;
+    // Go takes null for "not given".
+    if (value === undefined || value === null) continue;
     if (!Number.isInteger(value) || (value as number) < 0) {
       return refuse(
         option,
@@ -151,7 +152,7 @@ export function parseOption(text: string): ParsedOption {
     option[name] = value as number;
   }
   const bodies = fields.get("bodies");
-  if (bodies !== undefined) {
+  if (bodies !== undefined && bodies !== null) {
     if (!isTextList(bodies)) {
       return refuse(
         option,

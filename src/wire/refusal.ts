@@ -2,6 +2,8 @@ import { isCode, RpcError } from "../errors.ts";
 
 /** The longest line of refusal that is read. */
 const maxRefusalBytes = 4096;
+/** A longer message is cut. As JSON a character takes at most six bytes. */
+const maxMessageChars = 512;
 
 const openBrace = 0x7b;
 const lineFeed = 0x0a;
@@ -11,7 +13,8 @@ const lineFeed = 0x0a;
  * yet that it speaks geerpc: `{"Error":…,"Code":…}` and LF.
  */
 export function encodeRefusal(error: RpcError): Uint8Array {
-  const line = JSON.stringify({ Error: error.message, Code: error.code });
+  const message = error.message.slice(0, maxMessageChars);
+  const line = JSON.stringify({ Error: message, Code: error.code });
   return Buffer.from(`${line}\n`);
 }
 
@@ -42,6 +45,7 @@ export function parseRefusal(line: string): RpcError | undefined {
  */
 export class RefusalReader {
   #isDecided = false;
+  #isRead = false;
   #line: Uint8Array | undefined;
 
   /** Whether the stream is a refusal instead of frames. */
@@ -63,10 +67,11 @@ export class RefusalReader {
 
   /** The refusal, once its line is whole; then no more. */
   read(): RpcError | undefined {
-    const line = this.#line ?? new Uint8Array(0);
+    const line = this.#line;
+    if (line === undefined || this.#isRead) return undefined;
     const end = line.indexOf(lineFeed);
     if (end < 0 && line.length < maxRefusalBytes) return undefined;
-    this.#line = new Uint8Array(0);
+    this.#isRead = true;
     const text = Buffer.from(line.subarray(0, Math.max(end, 0)));
     return (
       parseRefusal(text.toString("utf8")) ??

@@ -1,6 +1,12 @@
-const firstCapacity = 8 * 1024;
+const usualCapacity = 8 * 1024;
 /** A buffer that has grown past this is let go once it is empty. */
 const keptCapacity = 256 * 1024;
+/** A text longer than this is counted before room is made for it. */
+const countedLength = 4 * 1024;
+
+const noBytes = new Uint8Array(0);
+const noView = new DataView(noBytes.buffer);
+const noText = Buffer.from(noBytes.buffer);
 
 /**
  * Bytes on their way out: what is encoded is appended at `end`, what was sent
@@ -14,17 +20,17 @@ const keptCapacity = 256 * 1024;
  * Numbers are little-endian. Single-threaded, no I/O.
  */
 export class SendBuffer {
-  bytes: Uint8Array<ArrayBuffer>;
-  view: DataView<ArrayBuffer>;
+  bytes: Uint8Array<ArrayBuffer> = noBytes;
+  view: DataView<ArrayBuffer> = noView;
   /** Same memory as `bytes`: Buffer's write() encodes strings in place. */
-  #text: Buffer<ArrayBuffer>;
+  #text: Buffer<ArrayBuffer> = noText;
+  readonly #firstCapacity: number;
   start = 0;
   end = 0;
 
-  constructor() {
-    this.bytes = new Uint8Array(0);
-    this.view = new DataView(this.bytes.buffer);
-    this.#text = Buffer.from(this.bytes.buffer);
+  /** @param firstCapacity bytes of the first room, taken when it is needed */
+  constructor(firstCapacity = usualCapacity) {
+    this.#firstCapacity = firstCapacity;
   }
 
   /** Bytes that wait to be taken. */
@@ -62,7 +68,10 @@ export class SendBuffer {
 
   /** Appends `text` as UTF-8 and returns its length in bytes. */
   writeText(text: string): number {
-    this.reserve(text.length * 3);
+    // Three bytes a UTF-16 unit are the most; counting costs more than that room, until it is much.
+    this.reserve(
+      text.length <= countedLength ? text.length * 3 : Buffer.byteLength(text),
+    );
     const written = this.#text.write(text, this.end);
     this.end += written;
     return written;
@@ -90,6 +99,7 @@ export class SendBuffer {
     this.consume(this.length);
   }
 
+  /** Makes room so that half of what is kept comes again before the next move: moving stays linear. */
   #grow(count: number): void {
     const needed = this.length + count;
     if (needed * 2 <= this.bytes.length) {
@@ -98,7 +108,8 @@ export class SendBuffer {
       this.start = 0;
       return;
     }
-    this.#adopt(Math.max(firstCapacity, 2 ** Math.ceil(Math.log2(needed))));
+    const capacity = 2 ** Math.ceil(Math.log2(needed * 1.5));
+    this.#adopt(Math.max(this.#firstCapacity, capacity));
   }
 
   #adopt(capacity: number): void {

@@ -3,6 +3,8 @@ import {
   flags,
   ignorableBit,
   kinds,
+  maxMethodNumbers,
+  maxNameBytes,
   pieceBytes,
   requestHeadBytes,
 } from "../../wire/frame.ts";
@@ -18,15 +20,24 @@ import type {
   RequestHead,
   Settings,
 } from "../codec.ts";
-import { Bodies } from "./body.ts";
+import { Bodies, tooLong } from "./body.ts";
 import { readError, writeErrorFrame } from "./error-frame.ts";
 import { setContentLength, writeHeader } from "./header.ts";
-import { encodeName, ReceivedNames, SentNames } from "./method-numbers.ts";
+import {
+  encodeName,
+  longName,
+  ReceivedNames,
+  SentNames,
+} from "./method-numbers.ts";
 import { PartialBodies } from "./partial-bodies.ts";
 import { OutgoingPieces } from "./pieces.ts";
 import { readSettings, settingsText } from "./settings.ts";
 
 const features: CodecFeatures = { settings: true, cancel: true, oneWay: true };
+
+/** Flags that this side cannot do: such a request or response fails. */
+const unknownRequestFlags = flags.compressed | flags.stream;
+const unknownResponseFlags = flags.compressed | flags.stream;
 
 /** The codec behind `application/x-geerpc`: PROTOCOL.md describes every byte. */
 export function binaryCodec(context: CodecContext): Codec {
@@ -36,20 +47,21 @@ export function binaryCodec(context: CodecContext): Codec {
 class BinaryCodec implements Codec {
   readonly features = features;
   readonly #limits: Limits;
+  /** A body of up to so many bytes stands in its message's own frame. */
+  readonly #inlineBytes: number;
   readonly #bodies: Bodies;
   readonly #frames = new FrameReader();
   readonly #refusal = new RefusalReader();
-  readonly #sentNames: SentNames;
-  readonly #receivedNames: ReceivedNames;
+  readonly #sentNames = new SentNames(maxMethodNumbers);
+  readonly #receivedNames = new ReceivedNames(maxMethodNumbers);
   readonly #pieces = new OutgoingPieces();
   readonly #partialRequests: PartialBodies<RequestHead>;
   readonly #partialResponses: PartialBodies<undefined>;
 
   constructor({ limits, bodies }: CodecContext) {
     this.#limits = limits;
+    this.#inlineBytes = Math.min(pieceBytes, limits.maxMessageBytes);
     this.#bodies = new Bodies(limits, bodies);
-    this.#sentNames = new SentNames(limits.maxMethodNumbers);
-    this.#receivedNames = new ReceivedNames(limits.maxMethodNumbers);
     this.#partialRequests = new PartialBodies(limits);
     this.#partialResponses = new PartialBodies(limits);
   }
@@ -103,6 +115,7 @@ class BinaryCodec implements Codec {
   #readRequest(inbound: Inbound): void {
     const frames = this.#frames;
     const { view, start, end, seq } = frames;
+    if (seq === 0) throw new RpcError("internal", "a request has seq 0");
     if (end - start < requestHeadBytes) throw cutOff("a request");
     const number = view.getUint16(start + 8, true);
     const head: RequestHead = {
@@ -124,6 +137,7 @@ class BinaryCodec implements Codec {
         );
       }
       at = this.#skipMetadata(at);
+      refuseFlags(frames.flags & unknownRequestFlags);
       if ((frames.flags & flags.pieces) !== 0) {
         const total = this.#readTotal(at);
         this.#partialRequests.announce(seq, head, frames.encoding, total);
@@ -143,6 +157,7 @@ class BinaryCodec implements Codec {
     const from = at + 2;
     const to = from + view.getUint16(at, true);
     if (to > end) throw cutOff("a name");
+    if (to - from > maxNameBytes) throw longName(to - from);
     head.serviceMethod = bytes.toString("utf8", from, to);
     this.#receivedNames.define(number, head.serviceMethod);
     return to;
@@ -171,6 +186,7 @@ class BinaryCodec implements Codec {
     let reply: unknown;
     try {
       const at = this.#skipMetadata(frames.start);
+      refuseFlags(frames.flags & unknownResponseFlags);
       if ((frames.flags & flags.pieces) !== 0) {
         const total = this.#readTotal(at);
         this.#partialResponses.announce(seq, undefined, frames.encoding, total);
@@ -276,7 +292,7 @@ class BinaryCodec implements Codec {
     writeHeader(out, kinds.request, flag, body.encoding, 0, 0, seq);
     out.reserve(requestHeadBytes);
     const { view, end } = out;
-    view.setUint32(end, head.timeoutMs, true);
+    view.setUint32(end, timeoutOnWire(head.timeoutMs), true);
     view.setUint32(end + 4, head.sentAtMs, true);
     view.setUint16(
       end + 8,
@@ -326,17 +342,14 @@ class BinaryCodec implements Codec {
   #largeBytes(content: string | Uint8Array): Uint8Array | undefined {
     // A UTF-16 unit is at most three bytes of UTF-8.
     const isText = typeof content === "string";
-    if ((isText ? content.length * 3 : content.length) <= pieceBytes) {
+    if ((isText ? content.length * 3 : content.length) <= this.#inlineBytes) {
       return undefined;
     }
-    const bytes = isText ? Buffer.from(content) : content;
-    if (bytes.length > this.#limits.maxMessageBytes) {
-      throw new RpcError(
-        "resource_exhausted",
-        `a message of ${bytes.length} bytes is over the limit of ${this.#limits.maxMessageBytes}`,
-      );
-    }
-    return bytes.length > pieceBytes ? bytes : undefined;
+    const length = isText ? Buffer.byteLength(content) : content.length;
+    const { maxMessageBytes } = this.#limits;
+    if (length > maxMessageBytes) throw tooLong(length, maxMessageBytes);
+    if (length <= pieceBytes) return undefined;
+    return isText ? Buffer.from(content) : content;
   }
 
   writeError(
@@ -355,13 +368,27 @@ class BinaryCodec implements Codec {
     writeHeader(out, kinds.cancel, 0, 0, 0, 0, seq);
   }
 
-  get hasPieces(): boolean {
-    return !this.#pieces.isEmpty;
+  get heldBytes(): number {
+    return this.#pieces.heldBytes;
   }
 
   writePiece(out: SendBuffer): void {
     this.#pieces.write(out);
   }
+}
+
+/** Whole ms from 1, since 0 is no limit; 49 days at most. */
+function timeoutOnWire(timeoutMs: number): number {
+  if (timeoutMs === 0) return 0;
+  return Math.min(Math.max(1, Math.ceil(timeoutMs)), 0xffff_ffff);
+}
+
+function refuseFlags(unknown: number): void {
+  if (unknown === 0) return;
+  throw new RpcError(
+    "unimplemented",
+    "the message is a stream or compressed, which this end does not do",
+  );
 }
 
 function cutOff(what: string): RpcError {
@@ -371,7 +398,7 @@ function cutOff(what: string): RpcError {
 /** A reply that came but cannot be read fails the call at its caller. */
 function badReply(thrown: unknown): RpcError {
   const error = RpcError.from(thrown);
-  return error.code === "resource_exhausted"
+  return error.code === "resource_exhausted" || error.code === "unimplemented"
     ? error
     : new RpcError(
         "internal",

@@ -1,7 +1,11 @@
 import { RpcError } from "../../errors.ts";
 import type { Limits } from "../../wire/limits.ts";
-import { isPlain, parseJson } from "../value.ts";
-import { packMessagePack, unpackMessagePack } from "./msgpack.ts";
+import { isPlain, parseJson, stringifyJson } from "../value.ts";
+import { unpackMessagePack } from "./msgpack-reader.ts";
+import { packMessagePack } from "./msgpack-writer.ts";
+
+/** The number of an encoding is a byte, and the first 16 are taken. */
+const maxOwnBodies = 240;
 
 /** The numbers of the built-in body encodings (PROTOCOL.md, "Bodies"). */
 export const encodings = {
@@ -19,7 +23,7 @@ export const encodings = {
  * in `bodies` when it connects.
  */
 export interface BodyEncoding {
-  /** Whether a value should go this way when the caller does not say. */
+  /** Whether a value should go this way when the caller does not say. What it throws fails the call. */
   claims(value: unknown): boolean;
   /** The bytes belong to geerpc until they are sent. */
   encode(value: unknown): Uint8Array;
@@ -56,8 +60,14 @@ export class Bodies {
   readonly #names: readonly string[];
   readonly #own: readonly BodyEncoding[];
 
-  /** @throws RpcError unimplemented  one of `names` is not registered here */
+  /** @throws RpcError unimplemented  one of `names` is not registered here, or there are more than 240 */
   constructor(limits: Limits, names: readonly string[]) {
+    if (names.length > maxOwnBodies) {
+      throw new RpcError(
+        "unimplemented",
+        `a connection has at most ${maxOwnBodies} body encodings of its own`,
+      );
+    }
     this.#limits = limits;
     this.#names = names;
     this.#own = names.map((name) => {
@@ -83,7 +93,7 @@ export class Bodies {
     if (value === undefined)
       return { encoding: encodings.nothing, content: noBytes };
     if (this.#own.length > 0 && name === undefined) {
-      const at = this.#own.findIndex((own) => own.claims(value));
+      const at = this.#claimedBy(value);
       if (at >= 0) return this.#encodeOwn(value, at);
     }
     if (value instanceof Uint8Array) {
@@ -91,7 +101,7 @@ export class Bodies {
     }
     const { maxDepth } = this.#limits;
     if (name === "json" || isPlain(value, maxDepth)) {
-      return { encoding: encodings.json, content: jsonText(value) };
+      return { encoding: encodings.json, content: stringifyJson(value) };
     }
     return {
       encoding: encodings.messagePack,
@@ -108,24 +118,41 @@ export class Bodies {
     );
   }
 
-  #encodeOwn(value: unknown, at: number): Body {
+  #claimedBy(value: unknown): number {
     try {
-      return {
-        encoding: encodings.first + at,
-        content: (this.#own[at] as BodyEncoding).encode(value),
-      };
+      return this.#own.findIndex((own) => own.claims(value));
     } catch (thrown) {
       throw RpcError.from(thrown, "invalid_argument");
     }
+  }
+
+  #encodeOwn(value: unknown, at: number): Body {
+    let content: unknown;
+    try {
+      content = (this.#own[at] as BodyEncoding).encode(value);
+    } catch (thrown) {
+      throw RpcError.from(thrown, "invalid_argument");
+    }
+    if (content instanceof Uint8Array) {
+      return { encoding: encodings.first + at, content };
+    }
+    throw new RpcError(
+      "invalid_argument",
+      `the body encoding "${this.#names[at]}" gave no Uint8Array`,
+    );
   }
 
   /**
    * The value in `bytes` from `start` to `end`, free of views into them.
    *
    * @throws RpcError invalid_argument
+   * @throws RpcError resource_exhausted  longer than limits.maxMessageBytes
    */
   decode(encoding: number, bytes: Buffer, start: number, end: number): unknown {
-    const { maxDepth } = this.#limits;
+    const { maxDepth, maxMessageBytes } = this.#limits;
+    if (end - start > maxMessageBytes) {
+      throw tooLong(end - start, maxMessageBytes);
+    }
     if (encoding === encodings.json) {
       return parseJson(bytes.toString("utf8", start, end), maxDepth);
     }
@@ -154,18 +181,10 @@ export class Bodies {
   }
 }
 
-function jsonText(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (thrown) {
-    throw RpcError.from(thrown, "invalid_argument");
-  }
-  if (text === undefined) {
-    throw new RpcError(
-      "invalid_argument",
-      `JSON cannot carry a ${typeof value}`,
-    );
-  }
-  return text;
+/** A body over limits.maxMessageBytes, on its way out or in. */
+export function tooLong(bytes: number, maxMessageBytes: number): RpcError {
+  return new RpcError(
+    "resource_exhausted",
+    `a message of ${bytes} bytes is over the limit of ${maxMessageBytes}`,
+  );
 }

@@ -1,11 +1,9 @@
 import { codeNumber, codeOf, RpcError } from "../../errors.ts";
-import { flags, kinds, pieceBytes } from "../../wire/frame.ts";
+import { cutMessage, flags, kinds, pieceBytes } from "../../wire/frame.ts";
 import type { FrameReader } from "../../wire/frame-reader.ts";
 import type { SendBuffer } from "../../wire/send-buffer.ts";
 import { type Bodies, encodings } from "./body.ts";
 import { setContentLength, writeHeader } from "./header.ts";
-
-const maxMessageChars = 4096;
 
 /**
  * Appends an error frame. A message is cut to 4,096 characters. Details that
@@ -20,7 +18,7 @@ export function writeErrorFrame(
 ): void {
   const details = encodeDetails(error.details, bodies);
   const message = Buffer.from(
-    cut(error.message) +
+    cutMessage(error.message) +
       (details.isLeftOut ? " (its details cannot be sent)" : ""),
   );
   const flag = error.sent === false ? flags.notStarted : 0;
@@ -41,9 +39,10 @@ export function writeErrorFrame(
 }
 
 /**
- * Reads an error frame whose message begins at `at`.
+ * Reads an error frame whose message begins at `at`. Details that cannot be
+ * decoded are left out: the code matters more.
  *
- * @throws RpcError invalid_argument  it is cut off, or its details cannot be decoded
+ * @throws RpcError invalid_argument  it is cut off
  */
 export function readError(
   frame: FrameReader,
@@ -60,10 +59,22 @@ export function readError(
     codeOf(frame.code),
     bytes.toString("utf8", messageAt, detailsAt),
     {
-      details: bodies.decode(frame.encoding, bytes, detailsAt, end),
+      details: readDetails(frame, detailsAt, bodies),
       sent: (frame.flags & flags.notStarted) === 0,
     },
   );
+}
+
+function readDetails(
+  { encoding, bytes, end }: FrameReader,
+  at: number,
+  bodies: Bodies,
+): unknown {
+  try {
+    return bodies.decode(encoding, bytes, at, end);
+  } catch {
+    return undefined;
+  }
 }
 
 function encodeDetails(
@@ -80,10 +91,4 @@ function encodeDetails(
     // Whatever is wrong with the details, the error itself goes out.
   }
   return { ...none, isLeftOut: true };
-}
-
-function cut(message: string): string {
-  return message.length <= maxMessageChars
-    ? message
-    : `${message.slice(0, maxMessageChars - 1)}…`;
 }

@@ -68,8 +68,13 @@ export class ReceivedNames {
 export function encodeName(serviceMethod: string): Uint8Array {
   const bytes = Buffer.from(serviceMethod);
   if (bytes.length <= maxNameBytes) return bytes;
-  throw new RpcError(
+  throw longName(bytes.length);
+}
+
+/** A name over maxNameBytes, on its way out or in: a connection may number a thousand of them. */
+export function longName(bytes: number): RpcError {
+  return new RpcError(
     "invalid_argument",
-    `a serviceMethod of ${bytes.length} bytes is over the limit of ${maxNameBytes}`,
+    `a serviceMethod of ${bytes} bytes is over the limit of ${maxNameBytes}`,
   );
 }

@@ -21,21 +21,27 @@ export class OutgoingPieces {
   readonly #bodies: Outgoing[] = [];
   #turn = 0;
 
-  get isEmpty(): boolean {
-    return this.#bodies.length === 0;
+  #heldBytes = 0;
+
+  get heldBytes(): number {
+    return this.#heldBytes;
   }
 
   /** `bytes` must not change until they are sent. */
   add(seq: number, flag: number, bytes: Uint8Array): void {
     this.#bodies.push({ seq, flag, bytes, at: 0 });
+    this.#heldBytes += bytes.length;
   }
 
   /** Forgets the body: its call is over. */
   drop(seq: number, flag: number): void {
+    // Asked at every response: nearly always there is nothing to look through.
+    if (this.#bodies.length === 0) return;
     const at = this.#bodies.findIndex(
       (body) => body.seq === seq && body.flag === flag,
     );
-    if (at >= 0) this.#bodies.splice(at, 1);
+    const [body] = at < 0 ? [] : this.#bodies.splice(at, 1);
+    if (body !== undefined) this.#heldBytes -= body.bytes.length - body.at;
   }
 
   /** Appends one frame. Not to be called while empty. */
@@ -46,6 +52,7 @@ export class OutgoingPieces {
     writeHeader(out, kinds.piece, body.flag, 0, 0, piece.length, body.seq);
     out.writeBytes(piece);
     body.at += piece.length;
+    this.#heldBytes -= piece.length;
     if (body.at === body.bytes.length) this.#bodies.splice(this.#turn, 1);
   }
 }

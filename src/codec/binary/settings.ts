@@ -13,11 +13,15 @@ export function readSettings({ bytes, start, end }: FrameReader): Settings {
     const { protocol, maxMessageBytes } = JSON.parse(
       bytes.toString("utf8", start, end),
     ) as Settings;
-    if (Number.isInteger(protocol) && Number.isInteger(maxMessageBytes)) {
+    if (isCount(protocol) && isCount(maxMessageBytes)) {
       return { protocol, maxMessageBytes };
     }
   } catch {
     // Answered below, like every other content that is none.
   }
   throw new RpcError("internal", "the peer's settings cannot be read");
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }

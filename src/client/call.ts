@@ -1,0 +1,48 @@
+import type { RpcError } from "../errors.ts";
+import type { Outcome } from "../session/pending-call.ts";
+
+/**
+ * A call that was started with `go`, as a thing to hold: the original's Call.
+ * `done` resolves with the call itself once `reply` or `error` is set, and
+ * never rejects.
+ */
+export class Call implements Outcome {
+  readonly serviceMethod: string;
+  readonly args: unknown;
+  readonly done: Promise<Call>;
+  reply: unknown;
+  error: RpcError | undefined;
+  #finish!: (call: Call) => void;
+
+  constructor(serviceMethod: string, args: unknown) {
+    this.serviceMethod = serviceMethod;
+    this.args = args;
+    this.done = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  succeeded(reply: unknown): void {
+    this.reply = reply;
+    this.#finish(this);
+  }
+
+  failed(error: RpcError): void {
+    this.error = error;
+    this.#finish(this);
+  }
+}
+
+/** The outcome of a call as a promise. */
+export class CallPromise implements Outcome {
+  readonly promise: Promise<unknown>;
+  succeeded!: (reply: unknown) => void;
+  failed!: (error: RpcError) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.succeeded = resolve;
+      this.failed = reject;
+    });
+  }
+}

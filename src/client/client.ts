@@ -1,0 +1,230 @@
+import { createCodec } from "../codec/table.ts";
+import { RpcError } from "../errors.ts";
+import { Services } from "../service/services.ts";
+import { PendingCall } from "../session/pending-call.ts";
+import { Session } from "../session/session.ts";
+import { parseAddress } from "../transport/address.ts";
+import { dialPipe } from "../transport/dial.ts";
+import type { Pipe } from "../transport/pipe.ts";
+import { encodeOption, magicNumber, protocolVersion } from "../wire/option.ts";
+import { Call, CallPromise } from "./call.ts";
+import {
+  type CallOptions,
+  type ClientOptions,
+  checkTimeout,
+  type ResolvedClientOptions,
+  resolveOptions,
+} from "./options.ts";
+import { type Remote, remote } from "./remote.ts";
+
+const nanosecondsPerMs = 1e6;
+
+/**
+ * One connection to one server, for any number of calls at a time.
+ *
+ * A client does not dial again: once its connection is gone `isAvailable` is
+ * false and every call fails with `unavailable`. XClient dials anew.
+ */
+export class Client implements AsyncDisposable {
+  readonly #session: Session;
+  readonly #options: ResolvedClientOptions;
+
+  private constructor(session: Session, options: ResolvedClientOptions) {
+    this.#session = session;
+    this.#options = options;
+  }
+
+  /**
+   * Connects to `address` (`tcp@host:port`, `http@host:port`, `unix@path`) and
+   * resolves once the server has accepted: with the binary codec when its
+   * settings have come, with others, which get no answer, when the Option is
+   * on its way.
+   *
+   * @throws RpcError invalid_argument  no such address, codec or timeout
+   * @throws RpcError unavailable       no connection within connectTimeoutMs; sent is false
+   * @throws RpcError cancelled         options.signal was aborted
+   * @throws RpcError                   whatever the server refuses with
+   */
+  static async dial(
+    address: string,
+    options: ClientOptions = {},
+  ): Promise<Client> {
+    const resolved = resolveOptions(options);
+    const { clock, connectTimeoutMs, signal } = resolved;
+    const parsed = parseAddress(address);
+    const startedAt = clock.now();
+    const pipe = await dialPipe(parsed, {
+      timeoutMs: connectTimeoutMs,
+      signal,
+      clock,
+    });
+    const client = Client.#over(pipe, resolved);
+    const leftMs = startedAt + connectTimeoutMs - clock.now();
+    await client.#accepted(connectTimeoutMs === 0 ? undefined : leftMs);
+    return client;
+  }
+
+  /**
+   * Speaks over a pipe that is open already. Calls may start at once; they
+   * fail if the server refuses. The pipe belongs to the client from now on.
+   *
+   * @throws RpcError unimplemented  no codec of that name
+   */
+  static over(pipe: Pipe, options: ClientOptions = {}): Client {
+    return Client.#over(pipe, resolveOptions(options));
+  }
+
+  static #over(pipe: Pipe, options: ResolvedClientOptions): Client {
+    const { codec, limits, bodies, clock, onEvent } = options;
+    const session = new Session(pipe, {
+      role: "dial",
+      codec: createCodec(codec, { role: "dial", limits, bodies }),
+      services: new Services(),
+      limits,
+      clock,
+      handleTimeoutMs: 0,
+      onEvent,
+      onClose: () => {},
+    });
+    session.open(
+      encodeOption({
+        MagicNumber: magicNumber,
+        CodecType: codec,
+        ConnectTimeout: options.connectTimeoutMs * nanosecondsPerMs,
+        HandleTimeout: options.handleTimeoutMs * nanosecondsPerMs,
+        Protocol: protocolVersion,
+        ...(bodies.length > 0 ? { Bodies: [...bodies] } : {}),
+      }),
+    );
+    return new Client(session, options);
+  }
+
+  /** Whether a call that starts now has a connection. */
+  get isAvailable(): boolean {
+    return this.#session.isAvailable;
+  }
+
+  /** Calls that have no answer yet. */
+  get inFlight(): number {
+    return this.#session.inFlightCount;
+  }
+
+  /** Answers that came after their caller had given up, and were dropped. */
+  get lateReplies(): number {
+    return this.#session.lateReplies;
+  }
+
+  /** Resolves when the connection is gone, for whatever reason. */
+  get closed(): Promise<void> {
+    return this.#session.closed;
+  }
+
+  /**
+   * Calls `Service.Method` and resolves with its reply. `args` must not change
+   * until then.
+   *
+   * @throws RpcError the handler's own, or
+   *   invalid_argument   the argument cannot be sent
+   *   deadline_exceeded  no answer within timeoutMs
+   *   cancelled          signal was aborted
+   *   unavailable        the connection is gone; `sent` says whether the call may have run
+   */
+  call<Reply = unknown>(
+    serviceMethod: string,
+    args?: unknown,
+    options?: CallOptions,
+  ): Promise<Reply> {
+    const outcome = new CallPromise();
+    this.#start(serviceMethod, args, outcome, options);
+    return outcome.promise as Promise<Reply>;
+  }
+
+  /** Starts a call and returns it; its `done` resolves when it is over. */
+  go(serviceMethod: string, args?: unknown, options?: CallOptions): Call {
+    const call = new Call(serviceMethod, args);
+    this.#start(serviceMethod, args, call, options);
+    return call;
+  }
+
+  /**
+   * Sends a call that gets no answer, not even an error. Resolves when it is
+   * queued; says nothing of whether it arrived.
+   *
+   * @throws RpcError unavailable, invalid_argument, resource_exhausted (too much is queued), unimplemented (the codec has no one-way calls)
+   */
+  async notify(
+    serviceMethod: string,
+    args?: unknown,
+    options: { body?: string } = {},
+  ): Promise<void> {
+    this.#session.notify(serviceMethod, args, options.body);
+  }
+
+  /** A view of this client on which services are properties and methods are typed functions. */
+  as<Services>(): Remote<Services> {
+    return remote<Services>((serviceMethod, args, options) =>
+      this.call(serviceMethod, args, options),
+    );
+  }
+
+  /**
+   * Ends the connection. Calls in flight fail with `unavailable`; what was
+   * queued before is still sent. Resolves when it is gone.
+   */
+  close(): Promise<void> {
+    return this.#session.shutdown(
+      new RpcError("unavailable", "the client was closed"),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #start(
+    serviceMethod: string,
+    args: unknown,
+    outcome: CallPromise | Call,
+    options: CallOptions = {},
+  ): void {
+    const { timeoutMs = this.#options.callTimeoutMs, signal, body } = options;
+    try {
+      if (signal?.aborted) throw RpcError.fromAbort(signal);
+      checkTimeout("timeoutMs", timeoutMs);
+    } catch (thrown) {
+      outcome.failed(RpcError.from(thrown));
+      return;
+    }
+    this.#session.start(
+      new PendingCall(serviceMethod, args, outcome, timeoutMs, signal, body),
+    );
+  }
+
+  /** Waits for the server to accept, for what is left of the connect timeout. */
+  async #accepted(leftMs: number | undefined): Promise<void> {
+    const { clock, connectTimeoutMs, signal } = this.#options;
+    const session = this.#session;
+    const onAbort = () =>
+      session.abort(RpcError.fromAbort(signal as AbortSignal));
+    const timer =
+      leftMs === undefined
+        ? undefined
+        : clock.after(Math.max(0, leftMs), () =>
+            session.abort(
+              new RpcError(
+                "unavailable",
+                `the server did not answer the handshake within ${connectTimeoutMs} ms`,
+                { sent: false },
+              ),
+            ),
+          );
+    signal?.addEventListener("abort", onAbort);
+    try {
+      if (signal?.aborted) onAbort();
+      await session.accepted;
+    } finally {
+      timer?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+}

@@ -1,0 +1,203 @@
+import { Alarm } from "../base/alarm.ts";
+import type { Clock } from "../base/clock.ts";
+import { RpcError } from "../errors.ts";
+import type { OnEvent } from "../events.ts";
+import type { Invocation } from "./invocation.ts";
+import type { Services } from "./services.ts";
+
+/** Where answers go: exactly one reply() or fail() per invocation that wants one. */
+export interface Answerer {
+  reply(invocation: Invocation, value: unknown): void;
+  fail(invocation: Invocation, error: RpcError): void;
+  /** A handler that answered later has left the table; its answer was given before. */
+  settled(): void;
+}
+
+export interface HandlersOptions {
+  services: Services;
+  answerer: Answerer;
+  clock: Clock;
+  /** The longest that a handler may take, in ms; 0 is no limit. */
+  handleTimeoutMs: number;
+  maxRunning: number;
+  onEvent: OnEvent;
+}
+
+/**
+ * Runs handlers, and holds those that have not finished, by seq.
+ *
+ * A handler that answers at once costs no promise and no entry. One that
+ * answers later leaves the table when it has settled, also where its answer
+ * was given long before (`deadline_exceeded`, cancelled): that is what
+ * `maxRunning` bounds. A result that comes after the answer is dropped.
+ */
+export class Handlers {
+  readonly #options: HandlersOptions;
+  readonly #running = new Map<number, Invocation>();
+  readonly #deadlines: Alarm;
+
+  constructor(options: HandlersOptions) {
+    this.#options = options;
+    this.#deadlines = new Alarm(options.clock, (now) => this.#expire(now));
+  }
+
+  /** Handlers that have not settled. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  get isFull(): boolean {
+    return this.#running.size >= this.#options.maxRunning;
+  }
+
+  /** Finds the method and runs its handler; whatever goes wrong is the answer. */
+  start(invocation: Invocation): void {
+    const { services, clock } = this.#options;
+    let result: unknown;
+    try {
+      const method = services.find(invocation.serviceMethod);
+      this.#admit(invocation, method.inFlight < method.maxRunning);
+      invocation.startedAt = clock.now();
+      this.#setDeadline(invocation, method.timeoutMs);
+      invocation.method = method;
+      result = method.begin(invocation.args, invocation);
+    } catch (thrown) {
+      this.#failed(invocation, thrown);
+      return;
+    }
+    if (isThenable(result)) this.#wait(invocation, result);
+    else this.#succeeded(invocation, result);
+  }
+
+  /** The caller gave up: the handler's signal aborts and nothing is answered. */
+  cancel(seq: number): void {
+    const invocation = this.#running.get(seq);
+    if (invocation === undefined) return;
+    invocation.isAnswered = true;
+    invocation.abort(
+      new RpcError("cancelled", "the caller cancelled the call"),
+    );
+  }
+
+  /** Nobody can be answered any more. */
+  abortAll(reason: RpcError): void {
+    this.#deadlines.stop();
+    for (const invocation of this.#running.values()) {
+      invocation.isAnswered = true;
+      invocation.abort(reason);
+    }
+  }
+
+  #admit({ seq, serviceMethod }: Invocation, hasRoom: boolean): void {
+    if (this.#running.has(seq)) {
+      throw new RpcError(
+        "invalid_argument",
+        `a call with seq ${seq} is running already`,
+        { sent: false },
+      );
+    }
+    if (!hasRoom || this.isFull) {
+      throw new RpcError(
+        "resource_exhausted",
+        `too many calls${hasRoom ? "" : ` of ${serviceMethod}`} are running: try again later`,
+        { sent: false },
+      );
+    }
+  }
+
+  #setDeadline(invocation: Invocation, methodTimeoutMs: number): void {
+    const timeoutMs = Math.min(
+      invocation.timeoutMs || Infinity,
+      methodTimeoutMs || Infinity,
+      this.#options.handleTimeoutMs || Infinity,
+    );
+    if (timeoutMs < Infinity) {
+      invocation.deadlineAt = invocation.startedAt + timeoutMs;
+    }
+  }
+
+  #wait(invocation: Invocation, result: PromiseLike<unknown>): void {
+    this.#running.set(invocation.seq, invocation);
+    if (invocation.deadlineAt !== undefined) {
+      this.#deadlines.by(invocation.deadlineAt);
+    }
+    result.then(
+      (reply) => {
+        this.#running.delete(invocation.seq);
+        this.#succeeded(invocation, reply);
+        this.#options.answerer.settled();
+      },
+      (thrown) => {
+        this.#running.delete(invocation.seq);
+        this.#failed(invocation, thrown);
+        this.#options.answerer.settled();
+      },
+    );
+  }
+
+  #succeeded(invocation: Invocation, reply: unknown): void {
+    // An answer that was given early was a failure.
+    this.#count(invocation, invocation.isAnswered);
+    if (invocation.isAnswered) return;
+    invocation.isAnswered = true;
+    if (!invocation.isOneWay) this.#options.answerer.reply(invocation, reply);
+  }
+
+  #failed(invocation: Invocation, thrown: unknown): void {
+    this.#count(invocation, true);
+    const error = RpcError.from(thrown);
+    if (error !== thrown && invocation.method !== undefined) {
+      const { serviceMethod } = invocation.method;
+      this.#options.onEvent({
+        kind: "handler-failed",
+        serviceMethod,
+        error: thrown,
+      });
+    }
+    if (invocation.isAnswered) return;
+    invocation.isAnswered = true;
+    if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
+  }
+
+  #count({ method, startedAt }: Invocation, isError: boolean): void {
+    method?.end(this.#options.clock.now() - startedAt, isError);
+  }
+
+  /** Answers for the handlers that are out of time; they go on, but nobody waits. */
+  #expire(now: number): number {
+    let next = Infinity;
+    for (const invocation of this.#running.values()) {
+      const { deadlineAt = Infinity, isAnswered } = invocation;
+      if (isAnswered) continue;
+      if (deadlineAt <= now) this.#timeOut(invocation, deadlineAt);
+      else if (deadlineAt < next) next = deadlineAt;
+    }
+    return next;
+  }
+
+  #timeOut(invocation: Invocation, deadlineAt: number): void {
+    const { onEvent, answerer } = this.#options;
+    const timeoutMs = Math.round(deadlineAt - invocation.startedAt);
+    const error = new RpcError(
+      "deadline_exceeded",
+      // The original's words, which its clients know.
+      `rpc server: request handle timeout: expect within ${timeoutMs}ms`,
+    );
+    invocation.isAnswered = true;
+    invocation.abort(error);
+    onEvent({
+      kind: "handler-timeout",
+      serviceMethod: invocation.serviceMethod,
+      timeoutMs,
+    });
+    if (!invocation.isOneWay) answerer.fail(invocation, error);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === "function"
+  );
+}

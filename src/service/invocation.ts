@@ -1,0 +1,59 @@
+import type { RpcError } from "../errors.ts";
+import type { Context, Peer } from "./context.ts";
+import type { Method } from "./method.ts";
+
+const noMetadata: ReadonlyMap<string, string | Uint8Array> = new Map();
+
+/**
+ * One call being served: the request, the handler's context and what became
+ * of it. The signal is made when a handler first looks at it.
+ */
+export class Invocation implements Context {
+  readonly seq: number;
+  readonly serviceMethod: string;
+  readonly args: unknown;
+  readonly peer: Peer;
+  readonly isOneWay: boolean;
+  /** What the caller allows, in ms from its arrival; 0 is no limit. */
+  readonly timeoutMs: number;
+  metadata = noMetadata;
+  deadlineAt: number | undefined;
+  method: Method | undefined;
+  startedAt = 0;
+  /** It has its one answer, or nobody waits for one. */
+  isAnswered = false;
+  #controller: AbortController | undefined;
+  #abortReason: RpcError | undefined;
+
+  constructor(
+    seq: number,
+    serviceMethod: string,
+    args: unknown,
+    timeoutMs: number,
+    isOneWay: boolean,
+    peer: Peer,
+  ) {
+    this.seq = seq;
+    this.serviceMethod = serviceMethod;
+    this.args = args;
+    this.timeoutMs = timeoutMs;
+    this.isOneWay = isOneWay;
+    this.peer = peer;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) {
+        this.#controller.abort(this.#abortReason);
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  /** Tells the handler that its result is not wanted any more. */
+  abort(reason: RpcError): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(reason);
+  }
+}

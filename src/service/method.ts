@@ -1,0 +1,59 @@
+import { Histogram } from "../metrics/histogram.ts";
+import type { Context } from "./context.ts";
+import { Shape } from "./shape.ts";
+
+/** A function that answers calls. It may answer at once or with a promise. */
+export type Handler = (args: never, context: Context) => unknown;
+
+export interface MethodOptions {
+  /** The longest that one call may take, in ms; then its caller gets `deadline_exceeded`. 0 is no limit. */
+  timeoutMs?: number;
+  /** How many calls may run at a time on this server; more are `resource_exhausted`. */
+  maxRunning?: number;
+}
+
+/** Above this count only every 1,024th call's argument is looked at. */
+const sampledCalls = 8;
+
+/** A method that can be called, with its limits and its counters. */
+export class Method {
+  readonly serviceMethod: string;
+  readonly timeoutMs: number;
+  readonly maxRunning: number;
+  readonly #handler: Handler;
+  readonly #target: object;
+  calls = 0;
+  errors = 0;
+  inFlight = 0;
+  /** How long calls took, in microseconds. */
+  readonly latencyUs = new Histogram();
+  readonly shape = new Shape();
+
+  constructor(
+    serviceMethod: string,
+    target: object,
+    handler: Handler,
+    { timeoutMs = 0, maxRunning = Infinity }: MethodOptions = {},
+  ) {
+    this.serviceMethod = serviceMethod;
+    this.#target = target;
+    this.#handler = handler;
+    this.timeoutMs = timeoutMs;
+    this.maxRunning = maxRunning;
+  }
+
+  /** Counts a call in and runs the handler; whoever calls this calls end() once. */
+  begin(args: unknown, context: Context): unknown {
+    this.inFlight++;
+    const calls = ++this.calls;
+    if (calls <= sampledCalls || (calls & 1023) === 0) this.shape.add(args);
+    return this.#handler.call(this.#target, args as never, context);
+  }
+
+  /** Counts a call out. */
+  end(elapsedMs: number, isError: boolean): void {
+    this.inFlight--;
+    if (isError) this.errors++;
+    this.latencyUs.record(elapsedMs * 1000);
+  }
+}

@@ -1,0 +1,164 @@
+import { RpcError } from "../errors.ts";
+import { collectHandlers } from "./collect.ts";
+import { Method, type MethodOptions } from "./method.ts";
+
+export interface ServiceOptions {
+  /** The name that callers use; by default the class's. */
+  name?: string;
+  /** Exposes what the class inherits, too. Off, so that `class A extends EventEmitter` does not expose `emit`. */
+  inherited?: boolean;
+  /** Limits of single methods, by name. */
+  methods?: Record<string, MethodOptions>;
+}
+
+/** What a service may declare of itself as `static rpc`. */
+export type ServiceDeclaration = Omit<ServiceOptions, "name">;
+
+/** A service's own hooks: never exposed. */
+interface Hooks {
+  start?(): unknown;
+  [Symbol.asyncDispose]?(): unknown;
+}
+
+interface Service {
+  target: Hooks;
+  methods: Method[];
+}
+
+/**
+ * The services of one server. Methods are collected once, at registration,
+ * into a Map by their full name; a call's name is looked up there and never on
+ * an object, so nothing else of a service can be reached.
+ */
+export class Services {
+  readonly #services = new Map<string, Service>();
+  readonly #methods = new Map<string, Method>();
+
+  /** Names of the services that users see, sorted. */
+  get names(): string[] {
+    return [...this.#services.keys()].filter(isPublic).sort();
+  }
+
+  /**
+   * Adds the methods of `target`, an instance or a plain object of functions.
+   *
+   * @throws RpcError invalid_argument  no usable name, no methods, options for a method that is not there
+   * @throws RpcError already_exists    a service of that name is there
+   */
+  register(target: object, nameOrOptions: string | ServiceOptions = {}): void {
+    const options =
+      typeof nameOrOptions === "string"
+        ? { name: nameOrOptions }
+        : nameOrOptions;
+    const declared = (
+      target.constructor as { rpc?: ServiceDeclaration } | undefined
+    )?.rpc;
+    const { name, inherited, methods = {} } = { ...declared, ...options };
+    const handlers = collectHandlers(target, inherited ?? false);
+    const serviceName = checkName(name ?? target.constructor?.name);
+    if (this.#services.has(serviceName)) {
+      throw new RpcError(
+        "already_exists",
+        `a service named ${serviceName} is registered already: give this one another name`,
+      );
+    }
+    for (const method of Object.keys(methods)) {
+      if (handlers.has(method)) continue;
+      throw new RpcError(
+        "invalid_argument",
+        `there are options for ${serviceName}.${method}, but no such method`,
+      );
+    }
+    const service: Service = { target, methods: [] };
+    for (const [methodName, handler] of handlers) {
+      const serviceMethod = `${serviceName}.${methodName}`;
+      const own = Object.hasOwn(methods, methodName)
+        ? methods[methodName]
+        : undefined;
+      const method = new Method(serviceMethod, target, handler, own);
+      service.methods.push(method);
+      this.#methods.set(serviceMethod, method);
+    }
+    this.#services.set(serviceName, service);
+  }
+
+  /**
+   * Finds `Service.Method`, split at its last dot.
+   *
+   * @throws RpcError invalid_argument  no such form
+   * @throws RpcError unimplemented     no such service, or no such method of it
+   */
+  find(serviceMethod: string): Method {
+    const method = this.#methods.get(serviceMethod);
+    if (method !== undefined) return method;
+    // The original's words, which its clients know.
+    const dot = serviceMethod.lastIndexOf(".");
+    if (dot < 0) {
+      throw new RpcError(
+        "invalid_argument",
+        `rpc server: service/method request ill-formed: ${serviceMethod}`,
+      );
+    }
+    const service = serviceMethod.slice(0, dot);
+    throw new RpcError(
+      "unimplemented",
+      this.#services.has(service)
+        ? `rpc server: can't find method ${serviceMethod.slice(dot + 1)}`
+        : `rpc server: can't find service ${service}`,
+    );
+  }
+
+  /** Methods by service, both sorted, without the built-in ones. */
+  list(): Map<string, Method[]> {
+    return new Map(
+      this.names.map((name) => {
+        const { methods } = this.#services.get(name) as Service;
+        return [
+          name,
+          methods.toSorted((a, b) =>
+            a.serviceMethod < b.serviceMethod ? -1 : 1,
+          ),
+        ];
+      }),
+    );
+  }
+
+  /** Runs the services' start() in the order of registration. What one throws goes to the caller. */
+  async start(): Promise<void> {
+    for (const { target } of this.#services.values()) await target.start?.();
+  }
+
+  /** Runs the services' asyncDispose in reverse order; each runs, then the first failure is thrown. */
+  async dispose(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const { target } of [...this.#services.values()].reverse()) {
+      try {
+        await target[Symbol.asyncDispose]?.();
+      } catch (thrown) {
+        failures.push(thrown);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/** Services whose name begins with `_` are geerpc's own. */
+function isPublic(name: string): boolean {
+  return !name.startsWith("_");
+}
+
+function checkName(name: string | undefined): string {
+  if (name === undefined || name === "" || name === "Object") {
+    throw new RpcError(
+      "invalid_argument",
+      'this service has no name: write register(service, "Name")',
+    );
+  }
+  if (/[\s,]/.test(name) || name.length > 200) {
+    throw new RpcError(
+      "invalid_argument",
+      `"${name}" cannot be a service's name: no spaces or commas, at most 200 characters`,
+    );
+  }
+  return name;
+}

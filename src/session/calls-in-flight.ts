@@ -1,0 +1,87 @@
+import { Alarm } from "../base/alarm.ts";
+import type { Clock } from "../base/clock.ts";
+import { RpcError } from "../errors.ts";
+import type { PendingCall } from "./pending-call.ts";
+
+/**
+ * Calls that were started and not yet answered, by seq.
+ *
+ * Every call leaves exactly once: settle (response), fail (an error came, or
+ * its signal aborted), expire (its deadline) or failAll (the connection is
+ * gone). Whoever removes the entry completes it. An answer whose seq is gone
+ * is dropped and counted, never an error: the caller gave up first. Deadlines
+ * are instants on `clock`, in ms.
+ */
+export class CallsInFlight {
+  readonly #calls = new Map<number, PendingCall>();
+  readonly #deadlines: Alarm;
+  readonly #expired: (call: PendingCall) => void;
+  /** Answers that nobody waited for any more. */
+  lateReplies = 0;
+
+  /** @param expired is told of each call whose deadline has passed, still in the table */
+  constructor(clock: Clock, expired: (call: PendingCall) => void) {
+    this.#deadlines = new Alarm(clock, (now) => this.#expire(now));
+    this.#expired = expired;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  has(seq: number): boolean {
+    return this.#calls.has(seq);
+  }
+
+  add(call: PendingCall): void {
+    this.#calls.set(call.seq, call);
+    if (call.deadlineAt < Infinity) this.#deadlines.by(call.deadlineAt);
+  }
+
+  settle(seq: number, reply: unknown): void {
+    this.#take(seq)?.outcome.succeeded(reply);
+  }
+
+  fail(seq: number, error: RpcError): void {
+    this.#take(seq)?.outcome.failed(error);
+  }
+
+  /** Ends every call; `errorOf` makes the error of each. */
+  failAll(errorOf: (call: PendingCall) => RpcError): void {
+    this.#deadlines.stop();
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const call of calls) {
+      call.release();
+      call.outcome.failed(errorOf(call));
+    }
+  }
+
+  #take(seq: number): PendingCall | undefined {
+    const call = this.#calls.get(seq);
+    if (call === undefined) {
+      this.lateReplies++;
+      return undefined;
+    }
+    this.#calls.delete(seq);
+    call.release();
+    return call;
+  }
+
+  #expire(now: number): number {
+    let next = Infinity;
+    for (const call of this.#calls.values()) {
+      if (call.deadlineAt <= now) this.#expired(call);
+      else if (call.deadlineAt < next) next = call.deadlineAt;
+    }
+    return next;
+  }
+}
+
+/** What a call gets whose deadline passed. */
+export function deadlineError(call: PendingCall): RpcError {
+  return new RpcError(
+    "deadline_exceeded",
+    `${call.serviceMethod} was not answered within ${call.timeoutMs} ms`,
+  );
+}
