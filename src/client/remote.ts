@@ -45,26 +45,53 @@ export type RemoteCall = (
  * method. `then` and symbols are none, so that it can be awaited and printed.
  */
 export function remote<Services>(call: RemoteCall): Remote<Services> {
-  return memberProxy((service) =>
-    memberProxy(
-      (method) => (args: unknown, options?: CallOptions) =>
-        call(`${service}.${method}`, args, options),
-    ),
+  return memberProxy(nothing(), (service) =>
+    remoteService(service, call),
   ) as Remote<Services>;
 }
 
-/** An object whose members are made by name, once each. */
-export function memberProxy(make: (name: string) => unknown): object {
-  const members = new Map<string, unknown>();
-  return new Proxy(Object.create(null) as object, {
-    get(_target, name) {
-      if (typeof name === "symbol" || name === "then") return undefined;
-      let member = members.get(name);
-      if (member === undefined) {
-        member = make(name);
-        members.set(name, member);
+/** A client with the services that it reaches beside its own members, which win. */
+export function withServices<
+  Client extends {
+    call: (...parameters: Parameters<RemoteCall>) => Promise<unknown>;
+  },
+  Services,
+>(client: Client): Client & Remote<Services> {
+  return memberProxy(client, (service) =>
+    remoteService(service, (serviceMethod, args, options) =>
+      client.call(serviceMethod, args, options),
+    ),
+  ) as Client & Remote<Services>;
+}
+
+function remoteService(service: string, call: RemoteCall): object {
+  return memberProxy(
+    nothing(),
+    (method) => (args: unknown, options?: CallOptions) =>
+      call(`${service}.${method}`, args, options),
+  );
+}
+
+/** `target` with members that are made by name, once each, where it has none itself. */
+function memberProxy(target: object, make: (name: string) => unknown): object {
+  const members = new Map<string | symbol, unknown>();
+  return new Proxy(target, {
+    get(own, name) {
+      if (members.has(name)) return members.get(name);
+      if (name in own) {
+        const value: unknown = Reflect.get(own, name, own);
+        // Bound, because private fields are not reached through a proxy.
+        if (typeof value !== "function") return value;
+        members.set(name, value.bind(own));
+      } else if (typeof name === "string" && name !== "then") {
+        members.set(name, make(name));
       }
-      return member;
+      return members.get(name);
     },
   });
+}
+
+/** An object without members, not even inherited ones. */
+function nothing(): object {
+  return Object.create(null) as object;
 }

@@ -1,0 +1,54 @@
+// For those who write and call services
+
+export { selectModes } from "./balance/select-mode.ts";
+export { Call } from "./client/call.ts";
+export { Client } from "./client/client.ts";
+export type { CallOptions, ClientOptions } from "./client/options.ts";
+export type { Remote, RemoteMethod, RemoteService } from "./client/remote.ts";
+export { type Code, codes, RpcError, type RpcErrorOptions } from "./errors.ts";
+export type { OnEvent, RpcEvent } from "./events.ts";
+export { type Pair, type PairOptions, pair } from "./pair.ts";
+export {
+  type Heartbeat,
+  type HeartbeatOptions,
+  heartbeat,
+  type Registrant,
+} from "./registry/heartbeat.ts";
+export { Registry, type RegistryOptions } from "./registry/registry.ts";
+export { Server, type ServerOptions } from "./server/server.ts";
+export type { Context, Peer } from "./service/context.ts";
+export type { MethodOptions } from "./service/method.ts";
+export type { ServiceDeclaration, ServiceOptions } from "./service/services.ts";
+export { defaultLimits, type Limits } from "./wire/limits.ts";
+export { connect } from "./xclient/connect.ts";
+export {
+  type Settled,
+  XClient,
+  type XClientOptions,
+} from "./xclient/xclient.ts";
+
+// For those who extend geerpc
+
+export type { PickedCall, Picker, PickerFactory } from "./balance/picker.ts";
+export { registerPicker } from "./balance/select-mode.ts";
+export { type Clock, systemClock, type Timer } from "./base/clock.ts";
+export type { Random } from "./base/random.ts";
+export { type BodyEncoding, registerBody } from "./codec/binary/body.ts";
+export type {
+  Codec,
+  CodecContext,
+  CodecFactory,
+  CodecFeatures,
+  Inbound,
+  RequestHead,
+  Settings,
+} from "./codec/codec.ts";
+export { codecTypes, registerCodec } from "./codec/table.ts";
+export type { Discovery, Endpoint } from "./discovery/discovery.ts";
+export { RegistryDiscovery } from "./discovery/registry.ts";
+export { StaticDiscovery } from "./discovery/static.ts";
+export type { Store } from "./registry/store.ts";
+export type { Dial } from "./xclient/client-pool.ts";
+export { memoryPipe } from "./transport/memory.ts";
+export type { Pipe, PipeHandler } from "./transport/pipe.ts";
+export { SendBuffer } from "./wire/send-buffer.ts";

@@ -1,0 +1,143 @@
+import { Queue } from "../base/queue.ts";
+import type { RequestHead } from "../codec/codec.ts";
+import { RpcError } from "../errors.ts";
+import { Handlers, type HandlersOptions } from "../service/handlers.ts";
+import { Invocation } from "../service/invocation.ts";
+import type { Sender } from "./sender.ts";
+
+export interface CalleeOptions extends Omit<HandlersOptions, "answerer"> {
+  /** Who calls, for handlers. */
+  peerAddress: string;
+  /** Whether requests wait while too much is queued: never at the dialling end, or both ends would wait. */
+  yieldsToCongestion: boolean;
+  /** Asks for more bytes, or for none. */
+  setPaused(isPaused: boolean): void;
+  /** Told when a handler has ended and its answer is queued. */
+  onSettled(): void;
+}
+
+/**
+ * The serving half of a session: requests that were read wait here until
+ * there is room for their answers, then their handlers run.
+ */
+export class Callee {
+  readonly #sender: Sender;
+  readonly #options: CalleeOptions;
+  readonly #handlers: Handlers;
+  /** Requests that were read and whose handlers have not started. */
+  readonly #ready = new Queue<Invocation>();
+  /** Those of them that their callers have taken back. */
+  readonly #cancelled = new Set<number>();
+  #isPaused = false;
+  #isAdvancing = false;
+  #isRefusing = false;
+  #hasEnded = false;
+
+  constructor(sender: Sender, options: CalleeOptions) {
+    this.#sender = sender;
+    this.#options = options;
+    this.#handlers = new Handlers({ ...options, answerer: this });
+  }
+
+  /** Requests that have no answer yet, and handlers that have not settled. */
+  get activeCount(): number {
+    return this.#handlers.runningCount + this.#ready.length;
+  }
+
+  request(head: RequestHead, args: unknown): void {
+    if (this.#isRefusing) {
+      this.badRequest(head, drainError());
+      return;
+    }
+    this.#ready.push(
+      new Invocation(
+        head.seq,
+        head.serviceMethod,
+        args,
+        head.timeoutMs,
+        head.oneWay,
+        { address: this.#options.peerAddress },
+      ),
+    );
+  }
+
+  badRequest(
+    { seq, serviceMethod, oneWay }: RequestHead,
+    error: RpcError,
+  ): void {
+    if (!oneWay) this.#sender.error(seq, serviceMethod, error);
+  }
+
+  cancel(seq: number): void {
+    if (this.#ready.length > 0) this.#cancelled.add(seq);
+    this.#handlers.cancel(seq);
+  }
+
+  /** From now on requests are answered as not started. */
+  refuseRequests(): void {
+    this.#isRefusing = true;
+  }
+
+  /** Starts the handlers of what was read, as far as there is room; has more read when there is. */
+  advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    while (!this.#hasEnded && !this.#mustWait) {
+      const invocation = this.#ready.shift();
+      if (invocation === undefined) break;
+      if (!this.#cancelled.delete(invocation.seq)) {
+        this.#handlers.start(invocation);
+      }
+    }
+    this.#isAdvancing = false;
+    if (this.#ready.length === 0) this.#cancelled.clear();
+    this.#pauseIf(this.#mustWait);
+  }
+
+  /** There may be room again. */
+  resume(): void {
+    if (this.#isPaused) this.advance();
+  }
+
+  /** The connection has ended for `reason`: nobody can be answered. */
+  end(reason: RpcError): void {
+    this.#hasEnded = true;
+    this.#ready.clear();
+    this.#handlers.abortAll(reason);
+  }
+
+  reply({ seq, serviceMethod }: Invocation, value: unknown): void {
+    if (!this.#hasEnded) this.#sender.response(seq, serviceMethod, value);
+  }
+
+  fail({ seq, serviceMethod }: Invocation, error: RpcError): void {
+    if (!this.#hasEnded) this.#sender.error(seq, serviceMethod, error);
+  }
+
+  settled(): void {
+    this.resume();
+    this.#options.onSettled();
+  }
+
+  /** A codec with cancels is read on past the limit of handlers: cancels, and answers, must get through. */
+  get #mustWait(): boolean {
+    if (!this.#options.yieldsToCongestion) return false;
+    return (
+      this.#sender.isCongested ||
+      (this.#handlers.isFull && !this.#sender.canCancel)
+    );
+  }
+
+  #pauseIf(mustPause: boolean): void {
+    if (mustPause === this.#isPaused || this.#hasEnded) return;
+    this.#isPaused = mustPause;
+    this.#options.setPaused(mustPause);
+  }
+}
+
+/** What a request gets that comes while the server drains, and what a drained connection ends with. */
+export function drainError(): RpcError {
+  return new RpcError("unavailable", "the server is shutting down", {
+    sent: false,
+  });
+}

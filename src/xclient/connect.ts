@@ -1,0 +1,42 @@
+import { type Remote, withServices } from "../client/remote.ts";
+import { openDiscovery } from "../discovery/open.ts";
+import { XClient, type XClientOptions } from "./xclient.ts";
+
+/** Fails to compile for a service that is named like a member of the client: reach it with call(). */
+type Unclashing<Services> = {
+  [Name in keyof Services]: Name extends keyof XClient ? never : unknown;
+};
+
+/**
+ * Connects to servers by a registry's URL or by their addresses, one or
+ * several, in an array or separated by commas. Each service of `T` is a
+ * property of the result, each of its methods a typed function:
+ *
+ *     await using xc = await connect<{ Arith: Arith }>("tcp@127.0.0.1:4000");
+ *     await xc.Arith.sum({ a: 1, b: 2 });
+ *
+ * Resolves once the list of servers is known; servers are dialled when they
+ * are first called.
+ *
+ * @throws RpcError invalid_argument  a target, mode or timeout that is none
+ * @throws RpcError unavailable       no registry could be reached; sent is false
+ */
+export async function connect<T extends Unclashing<T>>(
+  target: string | readonly string[],
+  options: XClientOptions = {},
+): Promise<XClient & Remote<T>> {
+  const { clock, random, onEvent } = options;
+  const discovery = openDiscovery(target, {
+    ...(clock && { clock }),
+    ...(random && { random }),
+    ...(onEvent && { onEvent }),
+  });
+  try {
+    const client = new XClient(discovery, options);
+    await discovery.all();
+    return withServices<XClient, T>(client);
+  } catch (thrown) {
+    discovery.close();
+    throw thrown;
+  }
+}

@@ -1,0 +1,71 @@
+import type { Clock, Timer } from "../base/clock.ts";
+import { RpcError } from "../errors.ts";
+
+/**
+ * How long one call of an XClient may take over all of its attempts: an
+ * instant and the caller's signal. Cheap to make; a timer exists only while
+ * something is waited for.
+ */
+export class CallTime {
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #endsAt: number;
+  readonly #signal: AbortSignal | undefined;
+
+  /** @param timeoutMs 0 is no limit */
+  constructor(
+    clock: Clock,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#endsAt = timeoutMs === 0 ? Infinity : clock.now() + timeoutMs;
+    this.#signal = signal;
+  }
+
+  /**
+   * What is left for the next attempt, in ms; 0 is no limit.
+   *
+   * @throws RpcError deadline_exceeded, cancelled
+   */
+  leftMs(): number {
+    if (this.#signal?.aborted) throw RpcError.fromAbort(this.#signal);
+    if (this.#endsAt === Infinity) return 0;
+    const leftMs = this.#endsAt - this.#clock.now();
+    if (leftMs <= 0) throw this.#expired();
+    return leftMs;
+  }
+
+  /**
+   * Waits for `work`, but not past the call's end. `work` itself goes on.
+   *
+   * @throws RpcError deadline_exceeded, cancelled, or what `work` rejects with
+   */
+  async wait<T>(work: Promise<T>): Promise<T> {
+    const leftMs = this.leftMs();
+    const given = Promise.withResolvers<never>();
+    const signal = this.#signal;
+    const onAbort = () =>
+      given.reject(RpcError.fromAbort(signal as AbortSignal));
+    let timer: Timer | undefined;
+    if (leftMs > 0) {
+      timer = this.#clock.after(leftMs, () => given.reject(this.#expired()));
+    }
+    signal?.addEventListener("abort", onAbort);
+    try {
+      return await Promise.race([work, given.promise]);
+    } finally {
+      timer?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #expired(): RpcError {
+    return new RpcError(
+      "deadline_exceeded",
+      `no server could be reached within ${this.#timeoutMs} ms`,
+      { sent: false },
+    );
+  }
+}
