@@ -55,7 +55,7 @@ export function formatHostPort(host: string, port: number): string {
 
 /** Whether a listener on `host` accepts on every interface. */
 export function isWildcardHost(host: string): boolean {
-  return host === "" || host === "0.0.0.0" || host === "::";
+  return /^(0\.0\.0\.0|[0:]*)$/.test(host);
 }
 
 /**
