@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test";
+import type { Discovery, Endpoint } from "../../src/discovery/discovery.ts";
+import { RegistryDiscovery } from "../../src/discovery/registry.ts";
+import { StaticDiscovery } from "../../src/discovery/static.ts";
+import { FakeRegistry, listing } from "../discovery/fake-registry.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+/** Makes a discovery to which `addresses` are known, or will be once it has asked. */
+type DiscoveryFactory = (
+  addresses: readonly string[],
+  clock: ManualClock,
+) => Discovery;
+
+const implementations: Record<string, DiscoveryFactory> = {
+  static: (addresses) => new StaticDiscovery(addresses),
+  registry: (addresses, clock) =>
+    new RegistryDiscovery("http://registry.test", {
+      fetch: new FakeRegistry(() => listing(...addresses)).fetch,
+      clock,
+    }),
+};
+
+const a = "tcp@10.0.0.1:4000";
+const b = "tcp@10.0.0.2:4000";
+const c = "unix@/run/geerpc.sock";
+
+for (const [name, make] of Object.entries(implementations)) {
+  describe(`every discovery: ${name}`, () => {
+    const clock = new ManualClock();
+    const open = (...addresses: string[]) => make(addresses, clock);
+
+    test("all gives every endpoint once, sorted by address", async () => {
+      const discovery = open(c, b, a, b);
+      expect(await discovery.all()).toEqual([
+        { address: a, services: undefined },
+        { address: b, services: undefined },
+        { address: c, services: undefined },
+      ]);
+    });
+
+    test("addresses have their one form", async () => {
+      const endpoints = await open("10.0.0.1:04000").all();
+      expect(endpoints.map(({ address }) => address)).toEqual([a]);
+    });
+
+    test("update replaces the list, checked, copied and sorted", async () => {
+      const discovery = open(a);
+      await discovery.all();
+      const services = ["Arith"];
+      const given: Endpoint[] = [
+        { address: c, services: undefined },
+        { address: b, services },
+        { address: b, services: ["Later"] },
+        { address: a, services: undefined },
+      ];
+      discovery.update(given);
+      given.pop();
+      services.push("Foo");
+      expect(await discovery.all()).toEqual([
+        { address: a, services: undefined },
+        { address: b, services: ["Arith"] },
+        { address: c, services: undefined },
+      ]);
+    });
+
+    test("an update with an ill-formed address changes nothing", async () => {
+      const discovery = open(a);
+      const before = await discovery.all();
+      for (const address of ["nowhere", "tcp@10.0.0.9:0", "tls@", "a@b@c"]) {
+        expect(() =>
+          discovery.update([{ address, services: undefined }]),
+        ).toThrow(expect.objectContaining({ code: "invalid_argument" }));
+      }
+      expect(await discovery.all()).toEqual(before);
+    });
+
+    test("a list that was given stays as it is", async () => {
+      const discovery = open(a, b);
+      const before = await discovery.all();
+      expect(Object.isFrozen(before)).toBe(true);
+      discovery.update([{ address: c, services: undefined }]);
+      expect(before).toHaveLength(2);
+      expect(await discovery.all()).not.toBe(before);
+    });
+
+    test("refresh resolves, and the list is there", async () => {
+      const discovery = open(a);
+      await discovery.refresh();
+      expect(await discovery.all()).toHaveLength(1);
+    });
+
+    test("closed, it is unavailable, and nothing is left behind", async () => {
+      const discovery = open(a);
+      await discovery.all();
+      discovery.close();
+      discovery.close();
+      for (const failed of [discovery.all(), discovery.refresh()]) {
+        await expect(failed).rejects.toMatchObject({
+          code: "unavailable",
+          sent: false,
+        });
+      }
+      expect(clock.timers).toBe(0);
+    });
+  });
+}
