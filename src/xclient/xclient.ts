@@ -45,6 +45,8 @@ export class XClient implements AsyncDisposable {
   readonly #pool: ClientPool;
   readonly #clock: Clock;
   readonly #callTimeoutMs: number;
+  /** Discovery's last answer: it gives the same promise until the list changes. */
+  #answer: Promise<readonly Endpoint[]> | undefined;
   #listed: readonly Endpoint[] = [];
   /** Endpoints by service, of the list last seen. */
   readonly #byService = new Map<string, readonly Endpoint[]>();
@@ -266,30 +268,38 @@ export class XClient implements AsyncDisposable {
     return client instanceof Promise ? time.wait(client) : client;
   }
 
-  /** The servers that have the call's service. */
-  async #candidates(
+  /** The servers that have the call's service: at once while the list is the one last seen. */
+  #candidates(
     serviceMethod: string,
     time: CallTime,
-  ): Promise<readonly Endpoint[]> {
+  ): readonly Endpoint[] | Promise<readonly Endpoint[]> {
     const service = serviceOf(serviceMethod);
     if (this.#isClosed) {
       throw new RpcError("unavailable", "the client was closed", {
         sent: false,
       });
     }
-    const listed = await time.wait(this.#discovery.all());
-    if (listed !== this.#listed) this.#relist(listed);
-    let candidates = this.#byService.get(service);
-    if (candidates === undefined) {
-      candidates = listed.filter(
+    const answer = this.#discovery.all();
+    if (answer === this.#answer) return this.#having(service);
+    return time.wait(answer).then((listed) => {
+      this.#answer = answer;
+      if (listed !== this.#listed) this.#relist(listed);
+      return this.#having(service);
+    });
+  }
+
+  #having(service: string): readonly Endpoint[] {
+    let having = this.#byService.get(service);
+    if (having === undefined) {
+      having = this.#listed.filter(
         ({ services }) =>
           services === undefined ||
           isOwn(service) ||
           services.includes(service),
       );
-      this.#byService.set(service, candidates);
+      this.#byService.set(service, having);
     }
-    return candidates;
+    return having;
   }
 
   /** Another list of servers: forgets what was derived from the one before. */
