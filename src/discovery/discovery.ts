@@ -21,7 +21,8 @@ export interface Discovery {
   /**
    * Every endpoint, sorted by address, each once. Gives the list it has, and
    * has it refreshed in the background when it is stale; waits only while it
-   * has nothing to give.
+   * has nothing to give. The same promise until the list changes, so that
+   * who has seen it settled need not wait for it again.
    *
    * @throws RpcError unavailable (sent: false)  nothing is known and asking failed, or closed
    */

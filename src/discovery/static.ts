@@ -7,19 +7,20 @@ import {
 
 /** A list that changes by hand only. Its servers count as having every service. */
 export class StaticDiscovery implements Discovery {
-  #endpoints: readonly Endpoint[];
+  #list: Promise<readonly Endpoint[]>;
   #isClosed = false;
 
   /** @throws RpcError invalid_argument  an ill-formed address */
   constructor(addresses: readonly string[]) {
-    this.#endpoints = endpointList(
-      addresses.map((address) => ({ address, services: undefined })),
+    this.#list = Promise.resolve(
+      endpointList(
+        addresses.map((address) => ({ address, services: undefined })),
+      ),
     );
   }
 
-  async all(): Promise<readonly Endpoint[]> {
-    if (this.#isClosed) throw closedError();
-    return this.#endpoints;
+  all(): Promise<readonly Endpoint[]> {
+    return this.#isClosed ? Promise.reject(closedError()) : this.#list;
   }
 
   /** There is nobody to ask. */
@@ -28,7 +29,7 @@ export class StaticDiscovery implements Discovery {
   }
 
   update(endpoints: readonly Endpoint[]): void {
-    this.#endpoints = endpointList(endpoints);
+    this.#list = Promise.resolve(endpointList(endpoints));
   }
 
   close(): void {
