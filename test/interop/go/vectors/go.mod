@@ -1,0 +1,3 @@
+module geerpc.test/vectors
+
+go 1.19
