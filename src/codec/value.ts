@@ -69,11 +69,15 @@ function isBuiltIn(value: object): boolean {
  * @throws RpcError invalid_argument
  */
 export function refuseUnlessPlain(value: unknown, maxDepth: number): void {
-  if (value === undefined || isPlain(value, maxDepth)) return;
-  const { path, isTooDeep } = firstCulprit(value, "value", maxDepth) ?? {
-    path: "value",
-    isTooDeep: false,
-  };
+  let culprit: Culprit | undefined;
+  try {
+    if (value === undefined || isPlain(value, maxDepth)) return;
+    culprit = firstCulprit(value, "value", maxDepth);
+  } catch (thrown) {
+    // A getter's.
+    throw RpcError.from(thrown, "invalid_argument");
+  }
+  const { path, isTooDeep } = culprit ?? { path: "value", isTooDeep: false };
   throw new RpcError(
     "invalid_argument",
     isTooDeep

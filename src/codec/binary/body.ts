@@ -88,12 +88,21 @@ export class Bodies {
    * @throws RpcError unimplemented       no encoding of that name on this connection
    */
   encode(value: unknown, name?: string): Body {
+    try {
+      return this.#encode(value, name);
+    } catch (thrown) {
+      // Also what a getter, a toJSON or a user's encoding throws.
+      throw RpcError.from(thrown, "invalid_argument");
+    }
+  }
+
+  #encode(value: unknown, name: string | undefined): Body {
     if (name !== undefined && name !== "json")
       return this.#encodeAs(value, name);
     if (value === undefined)
       return { encoding: encodings.nothing, content: noBytes };
     if (this.#own.length > 0 && name === undefined) {
-      const at = this.#claimedBy(value);
+      const at = this.#own.findIndex((own) => own.claims(value));
       if (at >= 0) return this.#encodeOwn(value, at);
     }
     if (value instanceof Uint8Array) {
@@ -118,21 +127,8 @@ export class Bodies {
     );
   }
 
-  #claimedBy(value: unknown): number {
-    try {
-      return this.#own.findIndex((own) => own.claims(value));
-    } catch (thrown) {
-      throw RpcError.from(thrown, "invalid_argument");
-    }
-  }
-
   #encodeOwn(value: unknown, at: number): Body {
-    let content: unknown;
-    try {
-      content = (this.#own[at] as BodyEncoding).encode(value);
-    } catch (thrown) {
-      throw RpcError.from(thrown, "invalid_argument");
-    }
+    const content: unknown = (this.#own[at] as BodyEncoding).encode(value);
     if (content instanceof Uint8Array) {
       return { encoding: encodings.first + at, content };
     }

@@ -20,9 +20,9 @@ interface Outgoing {
 export class OutgoingPieces {
   readonly #bodies: Outgoing[] = [];
   #turn = 0;
-
   #heldBytes = 0;
 
+  /** Bytes that are still to be written. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -46,13 +46,15 @@ export class OutgoingPieces {
 
   /** Appends one frame. Not to be called while empty. */
   write(out: SendBuffer): void {
-    this.#turn = (this.#turn + 1) % Math.min(turns, this.#bodies.length);
+    if (this.#turn >= Math.min(turns, this.#bodies.length)) this.#turn = 0;
     const body = this.#bodies[this.#turn] as Outgoing;
     const piece = body.bytes.subarray(body.at, body.at + pieceBytes);
     writeHeader(out, kinds.piece, body.flag, 0, 0, piece.length, body.seq);
     out.writeBytes(piece);
     body.at += piece.length;
     this.#heldBytes -= piece.length;
+    // The next body moves into the place of one that is through.
     if (body.at === body.bytes.length) this.#bodies.splice(this.#turn, 1);
+    else this.#turn++;
   }
 }

@@ -1,0 +1,681 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import type { RequestHead } from "../../src/codec/codec.ts";
+import { RpcError } from "../../src/errors.ts";
+import {
+  flags,
+  headerBytes,
+  ignorableBit,
+  kinds,
+  maxContentBytes,
+  maxMethodNumbers,
+  maxNameBytes,
+  pieceBytes,
+} from "../../src/wire/frame.ts";
+import { SendBuffer } from "../../src/wire/send-buffer.ts";
+import { encodeRefusal } from "../../src/wire/refusal.ts";
+import { codeThrownBy } from "./code-thrown-by.ts";
+import {
+  binaryCodecType,
+  Ends,
+  headOf,
+  readAll,
+  Recorder,
+  takeAll,
+  type Told,
+} from "./recorder.ts";
+
+let ends: Ends;
+beforeEach(() => {
+  ends = new Ends(binaryCodecType);
+});
+
+interface FrameParts {
+  kind: number;
+  flags?: number;
+  encoding?: number;
+  code?: number;
+  seq?: number;
+  content?: Uint8Array;
+}
+
+function frame(parts: FrameParts): Uint8Array {
+  const content = parts.content ?? new Uint8Array(0);
+  const bytes = Buffer.alloc(headerBytes + content.length);
+  bytes.set([
+    parts.kind,
+    parts.flags ?? 0,
+    parts.encoding ?? 0,
+    parts.code ?? 0,
+  ]);
+  bytes.writeUInt32LE(content.length, 4);
+  bytes.writeBigUInt64LE(BigInt(parts.seq ?? 1), 8);
+  bytes.set(content, headerBytes);
+  return bytes;
+}
+
+/** A request's content: no limit, sent at 0, a method number, and what follows. */
+function requestContent(number: number, ...rest: Uint8Array[]): Uint8Array {
+  const head = Buffer.alloc(10);
+  head.writeUInt16LE(number, 8);
+  return Buffer.concat([head, ...rest]);
+}
+
+function uint16(value: number): Uint8Array {
+  return Uint8Array.of(value & 255, value >> 8);
+}
+
+function uint32(value: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(value).buffer);
+}
+
+function name(text: string, length = Buffer.byteLength(text)): Uint8Array {
+  return Buffer.concat([uint16(length), Buffer.from(text)]);
+}
+
+const one = Buffer.from("1");
+
+function request(parts: Partial<FrameParts>): Uint8Array {
+  return frame({ kind: kinds.request, encoding: 1, ...parts });
+}
+
+/** A request that defines method number 1 as Arith.sum. */
+function defining(parts: Partial<FrameParts> = {}): Uint8Array {
+  const content = requestContent(1, name("Arith.sum"), one);
+  return request({ flags: flags.named, content, ...parts });
+}
+
+function codeOf(told: Told): string {
+  return "code" in told ? told.code : told.kind;
+}
+
+/** That the stream is still in step: a plain request is read. */
+function expectInStep(): void {
+  const content = requestContent(0, name("In.step"), one);
+  const { recorder } = ends;
+  ends.accepted(request({ flags: flags.named, seq: 99, content }));
+  expect(recorder.take()).toEqual([
+    {
+      kind: "request",
+      head: headOf({ seq: 99, serviceMethod: "In.step" }),
+      args: 1,
+    },
+  ]);
+}
+
+function encodingOf(bytes: Uint8Array): number {
+  return bytes[2] as number;
+}
+
+describe("a request's fixed part", () => {
+  test.each([
+    [0, 0],
+    [0.2, 1],
+    [1, 1],
+    [1.5, 2],
+    [-5, 1],
+    [2 ** 32 - 1, 2 ** 32 - 1],
+    [2 ** 40, 2 ** 32 - 1],
+    [Infinity, 2 ** 32 - 1],
+  ])("%p ms left travel as %p: a limit never becomes none", (ms, arrived) => {
+    const told = ends.request(1, { timeoutMs: ms });
+    expect(told).toMatchObject({ head: { timeoutMs: arrived } });
+  });
+
+  test("sentAtMs goes round at 2^32", () => {
+    const told = ends.request(1, { sentAtMs: 2 ** 32 + 7 });
+    expect(told).toMatchObject({ head: { sentAtMs: 7 } });
+  });
+
+  test("metadata is stepped over", () => {
+    const metadata = Buffer.concat([uint16(4), Uint8Array.of(1, 97, 0, 0)]);
+    const content = requestContent(1, name("Arith.sum"), metadata, one);
+    ends.accepted(request({ flags: flags.named | flags.metadata, content }));
+    expect(ends.recorder.takeOne()).toMatchObject({ kind: "request", args: 1 });
+    const response = Buffer.concat([metadata, one]);
+    ends.dialled(
+      frame({
+        kind: kinds.response,
+        flags: flags.metadata,
+        encoding: 1,
+        content: response,
+      }),
+    );
+    expect(ends.recorder.takeOne()).toMatchObject({ reply: 1 });
+  });
+});
+
+describe("bad contents fail their call and keep the stream in step", () => {
+  test.each<[string, Uint8Array, string]>([
+    [
+      "no JSON",
+      defining({
+        content: requestContent(1, name("Arith.sum"), Buffer.from("{")),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "no MessagePack",
+      defining({ encoding: 2 }).with(headerBytes + 21, 0xc1),
+      "invalid_argument",
+    ],
+    [
+      "an empty body",
+      defining({ content: requestContent(1, name("Arith.sum")) }),
+      "invalid_argument",
+    ],
+    ["an unknown encoding", defining({ encoding: 15 }), "invalid_argument"],
+    [
+      "an encoding that was not agreed on",
+      defining({ encoding: 16 }),
+      "invalid_argument",
+    ],
+    [
+      "a name without its length",
+      request({
+        flags: flags.named,
+        content: requestContent(1, Uint8Array.of(1)),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "a name that is cut off",
+      request({
+        flags: flags.named,
+        content: requestContent(1, name("Arith.sum", 99)),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "a name that is too long",
+      request({
+        flags: flags.named,
+        content: requestContent(1, name("x".repeat(maxNameBytes + 1)), one),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "metadata without its length",
+      request({
+        flags: flags.named | flags.metadata,
+        content: requestContent(1, name("a")),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "metadata that is cut off",
+      request({
+        flags: flags.named | flags.metadata,
+        content: requestContent(1, name("a"), uint16(5), one),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "a total that is cut off",
+      request({
+        flags: flags.named | flags.pieces,
+        content: requestContent(1, name("a"), one),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "a total of 0",
+      request({
+        flags: flags.named | flags.pieces,
+        content: requestContent(1, name("a"), uint32(0)),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "a total over the limit",
+      request({
+        flags: flags.named | flags.pieces,
+        content: requestContent(1, name("a"), uint32(2 ** 32 - 1)),
+      }),
+      "resource_exhausted",
+    ],
+    [
+      "a compressed body",
+      defining({ flags: flags.named | flags.compressed }),
+      "unimplemented",
+    ],
+    [
+      "a stream",
+      defining({ flags: flags.named | flags.stream }),
+      "unimplemented",
+    ],
+    [
+      "a number without a name",
+      request({ content: requestContent(7, one) }),
+      "invalid_argument",
+    ],
+    [
+      "number 0 without a name",
+      request({ content: requestContent(0, one) }),
+      "invalid_argument",
+    ],
+    [
+      "a number over the limit",
+      request({
+        flags: flags.named,
+        content: requestContent(maxMethodNumbers + 1, name("a"), one),
+      }),
+      "resource_exhausted",
+    ],
+  ])("request: %s", (_, bytes, code) => {
+    ends.accepted(bytes);
+    const told = ends.recorder.takeOne();
+    expect(told.kind).toBe("badRequest");
+    expect(told).toMatchObject({ head: { seq: 1 }, code });
+    expectInStep();
+  });
+
+  test.each<[string, Partial<FrameParts>, string]>([
+    ["no JSON", { content: Buffer.from("{") }, "internal"],
+    [
+      "no MessagePack",
+      { encoding: 2, content: Uint8Array.of(0xc1) },
+      "internal",
+    ],
+    ["an unknown encoding", { encoding: 200 }, "internal"],
+    [
+      "metadata that is cut off",
+      { flags: flags.metadata, content: one },
+      "internal",
+    ],
+    [
+      "a total over the limit",
+      { flags: flags.pieces, content: uint32(2 ** 31) },
+      "resource_exhausted",
+    ],
+    ["a stream", { flags: flags.stream, content: one }, "unimplemented"],
+    [
+      "a compressed body",
+      { flags: flags.compressed, content: one },
+      "unimplemented",
+    ],
+  ])("response: %s", (_, parts, code) => {
+    ends.dialled(
+      frame({ kind: kinds.response, encoding: 1, seq: 5, ...parts }),
+    );
+    expect(ends.recorder.takeOne()).toMatchObject({
+      kind: "error",
+      seq: 5,
+      code,
+    });
+    expect(ends.response("next")).toMatchObject({ reply: "next" });
+  });
+
+  test.each<[string, Uint8Array]>([
+    ["no length", new Uint8Array(3)],
+    ["a message that is cut off", uint32(1)],
+    ["a length beyond all", uint32(2 ** 32 - 1)],
+  ])("error: %s", (_, content) => {
+    ends.dialled(frame({ kind: kinds.error, code: 5, seq: 5, content }));
+    expect(ends.recorder.takeOne()).toMatchObject({ seq: 5, code: "internal" });
+    expect(ends.response("next")).toMatchObject({ reply: "next" });
+  });
+
+  test("a limit below a piece holds for a body in its own frame, too", () => {
+    const small = new Ends(binaryCodecType, { maxMessageBytes: 100 });
+    expect(small.request("x".repeat(98))).toMatchObject({ kind: "request" });
+    const tooLong = "x".repeat(99);
+    expect(codeThrownBy(() => small.request(tooLong))).toBe(
+      "resource_exhausted",
+    );
+    ends.dial.writeRequest(ends.out, headOf({ seq: 2 }), tooLong);
+    expect(
+      small.accepted(takeAll(ends.dial, ends.out)).takeOne(),
+    ).toMatchObject({
+      kind: "badRequest",
+      code: "resource_exhausted",
+    });
+    ends.accept.writeResponse(ends.out, 3, "", tooLong);
+    expect(
+      small.dialled(takeAll(ends.accept, ends.out)).takeOne(),
+    ).toMatchObject({
+      kind: "error",
+      code: "resource_exhausted",
+    });
+  });
+});
+
+describe("what is cut off is not looked for in the next frame", () => {
+  test("a name", () => {
+    const cut = requestContent(1, name("Arith.s", 12));
+    const bytes = request({ flags: flags.named, encoding: 0, content: cut });
+    ends.accepted(Buffer.concat([bytes, defining({ seq: 2 })]));
+    expect(ends.recorder.take()).toMatchObject([
+      { kind: "badRequest", head: { serviceMethod: "" } },
+      { kind: "request", head: { seq: 2, serviceMethod: "Arith.sum" } },
+    ]);
+  });
+
+  test("metadata", () => {
+    const content = requestContent(1, name("Arith.sum"), uint16(5), one);
+    const flag = flags.named | flags.metadata;
+    const bytes = request({ flags: flag, encoding: 0, content });
+    ends.accepted(Buffer.concat([bytes, defining({ seq: 2 })]));
+    expect(ends.recorder.take()).toMatchObject([
+      { kind: "badRequest", head: { seq: 1 }, code: "invalid_argument" },
+      { kind: "request", head: { seq: 2 } },
+    ]);
+  });
+});
+
+describe("broken framing", () => {
+  test.each<[string, Uint8Array, string]>([
+    [
+      "a request shorter than its fixed part",
+      request({ content: new Uint8Array(9) }),
+      "invalid_argument",
+    ],
+    ["a request with seq 0", defining({ seq: 0 }), "internal"],
+    ["an unknown kind", frame({ kind: 10 }), "internal"],
+    ["a kind for later", frame({ kind: kinds.ping }), "internal"],
+    [
+      "settings that are no JSON",
+      frame({ kind: kinds.settings, content: Buffer.from("{") }),
+      "internal",
+    ],
+    [
+      "settings of other types",
+      frame({
+        kind: kinds.settings,
+        content: Buffer.from(`{"protocol":"1","maxMessageBytes":5}`),
+      }),
+      "internal",
+    ],
+    [
+      "settings that allow nothing",
+      frame({
+        kind: kinds.settings,
+        content: Buffer.from(`{"protocol":1,"maxMessageBytes":-5}`),
+      }),
+      "internal",
+    ],
+    [
+      "settings of null",
+      frame({ kind: kinds.settings, content: Buffer.from("null") }),
+      "internal",
+    ],
+  ])("%s", (_, bytes, code) => {
+    expect(codeThrownBy(() => ends.accepted(bytes))).toBe(code);
+    expect(ends.recorder.told).toEqual([]);
+  });
+
+  test("4 GiB declared", () => {
+    const header = frame({ kind: kinds.request });
+    header.set(uint32(2 ** 32 - 1), 4);
+    expect(codeThrownBy(() => ends.accepted(header))).toBe(
+      "resource_exhausted",
+    );
+  });
+
+  test("what came in front of it is told first", () => {
+    const bytes = Buffer.concat([defining(), frame({ kind: 10 })]);
+    expect(codeThrownBy(() => ends.accepted(bytes))).toBe("internal");
+    expect(ends.recorder.takeOne()).toMatchObject({ kind: "request" });
+  });
+});
+
+describe("kinds", () => {
+  test("an unknown kind with the ignorable bit is skipped, with its content", () => {
+    for (const kind of [0, 10, 13, 0x7f]) {
+      const content = new Uint8Array(maxContentBytes);
+      ends.accepted(frame({ kind: kind | ignorableBit, content }));
+    }
+    expect(ends.recorder.told).toEqual([]);
+    expectInStep();
+  });
+
+  test("settings may say more than is known", () => {
+    const content = Buffer.from(`{"protocol":9,"maxMessageBytes":1,"x":[]}`);
+    ends.dialled(frame({ kind: kinds.settings, content }));
+    expect(ends.recorder.takeOne()).toEqual({
+      kind: "settings",
+      settings: { protocol: 9, maxMessageBytes: 1 },
+    });
+  });
+
+  test("a refusal's line instead of frames is an error of the connection", () => {
+    const line = encodeRefusal(new RpcError("unimplemented", "no such codec"));
+    for (const chunkBytes of [1, Infinity]) {
+      const fresh = new Ends(binaryCodecType);
+      readAll(fresh.dial, fresh.recorder, line, chunkBytes);
+      expect(fresh.recorder.takeOne()).toMatchObject({
+        kind: "error",
+        seq: 0,
+        code: "unimplemented",
+      });
+    }
+  });
+});
+
+describe("errors", () => {
+  test("carry code, message, details and whether the call was started", () => {
+    const details = new Map([["why", 1n]]);
+    const error = new RpcError("aborted", "é", { details, sent: false });
+    const told = ends.error(error, 2 ** 53 - 1);
+    expect(told).toMatchObject({ seq: 2 ** 53 - 1, code: "aborted" });
+    expect(told.kind === "error" && told.error).toMatchObject({
+      message: "é",
+      details,
+      sent: false,
+    });
+    expect(ends.error(new RpcError("aborted", ""))).toMatchObject({
+      error: { message: "", details: undefined, sent: true },
+    });
+  });
+
+  test("arrive without details that cannot be encoded, or are too large", () => {
+    const large = "x".repeat(pieceBytes + 1);
+    for (const details of [() => 1, large, { a: large }]) {
+      const told = ends.error(new RpcError("aborted", "text", { details }));
+      expect(told).toMatchObject({
+        code: "aborted",
+        error: { details: undefined },
+      });
+    }
+  });
+
+  test("arrive without details that cannot be decoded", () => {
+    const content = Buffer.concat([uint32(1), Buffer.from("m{")]);
+    ends.dialled(frame({ kind: kinds.error, encoding: 1, code: 5, content }));
+    expect(ends.recorder.takeOne()).toMatchObject({
+      code: "not_found",
+      error: { message: "m", details: undefined },
+    });
+  });
+
+  test("fit into a frame, whatever they hold", () => {
+    const details = "€".repeat(21_000);
+    const error = new RpcError("aborted", "€".repeat(1_000_000), { details });
+    ends.accept.writeError(ends.out, 1, "", error);
+    expect(ends.out.length).toBeLessThan(headerBytes + maxContentBytes);
+    const told = ends.dialled(takeAll(ends.accept, ends.out)).takeOne();
+    expect(told).toMatchObject({ code: "aborted", error: { details } });
+  });
+
+  test.each([0, 17, 255])("code %p is unknown", (code) => {
+    ends.dialled(frame({ kind: kinds.error, code, content: uint32(0) }));
+    expect(codeOf(ends.recorder.takeOne())).toBe("unknown");
+  });
+});
+
+describe("method numbers", () => {
+  const write = (head: Partial<RequestHead>, args: unknown = 1) => {
+    ends.dial.writeRequest(ends.out, headOf(head), args);
+    return takeAll(ends.dial, ends.out);
+  };
+
+  test("a name travels once, its number afterwards", () => {
+    const first = write({ seq: 1, serviceMethod: "A.b" });
+    const second = write({ seq: 2, serviceMethod: "A.b" });
+    expect(Buffer.from(first).includes("A.b")).toBe(true);
+    expect(Buffer.from(second).includes("A.b")).toBe(false);
+    ends.accepted(first);
+    ends.accepted(second);
+    expect(ends.recorder.take()).toMatchObject([
+      { head: { seq: 1, serviceMethod: "A.b" } },
+      { head: { seq: 2, serviceMethod: "A.b" } },
+    ]);
+  });
+
+  test("a request that cannot be written defines nothing", () => {
+    const large = "x".repeat(5 << 20);
+    for (const args of [() => 1, large, [large]]) {
+      expect(
+        codeThrownBy(() => write({ serviceMethod: "A.b" }, args)),
+      ).toBeDefined();
+      expect(ends.out.length).toBe(0);
+    }
+    ends.accepted(write({ serviceMethod: "A.c" }));
+    ends.accepted(write({ serviceMethod: "A.b" }));
+    ends.accepted(write({ serviceMethod: "A.b" }));
+    expect(
+      ends.recorder
+        .take()
+        .map((told) => told.kind === "request" && told.head.serviceMethod),
+    ).toEqual(["A.c", "A.b", "A.b"]);
+  });
+
+  test("a name is defined although its request cannot be read", () => {
+    const content = requestContent(1, name("Arith.sum"), Buffer.from("{"));
+    ends.accepted(defining({ content }));
+    ends.accepted(request({ content: requestContent(1, one) }));
+    expect(ends.recorder.take()).toMatchObject([
+      { kind: "badRequest", head: { serviceMethod: "Arith.sum" } },
+      { kind: "request", head: { serviceMethod: "Arith.sum" } },
+    ]);
+  });
+
+  test("a number keeps its name", () => {
+    ends.accepted(defining());
+    ends.accepted(defining());
+    const content = requestContent(1, name("Other.one"), one);
+    ends.accepted(request({ flags: flags.named, content }));
+    ends.accepted(request({ content: requestContent(1, one) }));
+    expect(ends.recorder.take()).toMatchObject([
+      { kind: "request" },
+      { kind: "request" },
+      { kind: "badRequest", code: "invalid_argument" },
+      { kind: "request", head: { serviceMethod: "Arith.sum" } },
+    ]);
+  });
+
+  test("past the last number names travel each time", () => {
+    const total = maxMethodNumbers + 3;
+    for (const round of [1, 2]) {
+      for (let at = 0; at < total; at++) {
+        const bytes = write({
+          seq: round * 10_000 + at,
+          serviceMethod: `A.m${at}`,
+        });
+        const isNamed = ((bytes[1] as number) & flags.named) !== 0;
+        expect(isNamed).toBe(round === 1 || at >= maxMethodNumbers);
+        ends.accepted(bytes);
+      }
+      const told = ends.recorder.take();
+      expect(told.length).toBe(total);
+      told.forEach((message, at) => {
+        expect(message).toMatchObject({
+          kind: "request",
+          head: { serviceMethod: `A.m${at}` },
+        });
+      });
+    }
+  });
+
+  test("the longest name goes, a longer one does not", () => {
+    const longest = "é".repeat(maxNameBytes / 2);
+    ends.accepted(write({ serviceMethod: longest }));
+    expect(ends.recorder.takeOne()).toMatchObject({
+      head: { serviceMethod: longest },
+    });
+    expect(codeThrownBy(() => write({ serviceMethod: `${longest}a` }))).toBe(
+      "invalid_argument",
+    );
+    expect(ends.out.length).toBe(0);
+  });
+});
+
+describe("the body's encoding follows the value", () => {
+  const write = (args: unknown, body?: string) => {
+    ends.dial.writeRequest(ends.out, headOf(), args, body);
+    return takeAll(ends.dial, ends.out);
+  };
+
+  test.each<[unknown, number]>([
+    [undefined, 0],
+    [null, 1],
+    [{ a: [1, "b"] }, 1],
+    [
+      new (class {
+        x = 1;
+      })(),
+      1,
+    ],
+    [NaN, 2],
+    [-0, 2],
+    [{ a: undefined }, 2],
+    [new Date(0), 2],
+    [1n, 2],
+    [new Map(), 2],
+    [[new Uint8Array(1)], 2],
+    [new Uint16Array(1), 2],
+    [new Uint8Array(3), 3],
+    [Buffer.from("abc"), 3],
+  ])("%p goes as %p", (value, encoding) => {
+    const bytes = write(value);
+    expect(encodingOf(bytes)).toBe(encoding);
+    const told = ends.accepted(bytes).takeOne();
+    const args = told.kind === "request" ? told.args : told;
+    if (encoding === 3) {
+      expect(args?.constructor).toBe(Uint8Array);
+      expect(Buffer.from(args as Uint8Array)).toEqual(
+        Buffer.from(value as Uint8Array),
+      );
+    } else expect(args).toEqual(value as never);
+  });
+
+  test('"json" is taken at its word', () => {
+    const bytes = write({ at: new Date(0), gone: undefined, n: NaN }, "json");
+    expect(encodingOf(bytes)).toBe(1);
+    expect(ends.accepted(bytes).takeOne()).toMatchObject({
+      args: { at: "1970-01-01T00:00:00.000Z", n: null },
+    });
+    for (const value of [() => 1, 1n, Symbol.iterator]) {
+      expect(codeThrownBy(() => write(value, "json"))).toBe("invalid_argument");
+      expect(ends.out.length).toBe(0);
+    }
+  });
+
+  test("a name that was not agreed on is unimplemented", () => {
+    expect(codeThrownBy(() => write(1, "nobody"))).toBe("unimplemented");
+    expect(ends.out.length).toBe(0);
+  });
+
+  test("bytes that arrived are no view into the chunk", () => {
+    const bytes = write(Uint8Array.of(1, 2, 3));
+    ends.accept.push(bytes);
+    ends.accept.read(ends.recorder);
+    bytes.fill(9);
+    expect(ends.recorder.takeOne()).toMatchObject({
+      args: Uint8Array.of(1, 2, 3),
+    });
+  });
+});
+
+test("writing appends to what waits already", () => {
+  const out = new SendBuffer();
+  ends.dial.writeRequest(out, headOf({ seq: 1 }), new Map([["a", 1]]));
+  ends.dial.writeRequest(out, headOf({ seq: 2 }), "x".repeat(30_000));
+  ends.dial.writeCancel(out, 2);
+  const recorder = new Recorder();
+  readAll(ends.accept, recorder, out.pending().slice());
+  expect(recorder.take()).toMatchObject([
+    { head: { seq: 1 } },
+    { head: { seq: 2 } },
+    { kind: "cancel", seq: 2 },
+  ]);
+});

@@ -1,0 +1,150 @@
+import {
+  binaryCodecType,
+  createCodec,
+  jsonCodecType,
+} from "../../src/codec/table.ts";
+import type {
+  Codec,
+  CodecContext,
+  Inbound,
+  RequestHead,
+  Settings,
+} from "../../src/codec/codec.ts";
+import type { RpcError } from "../../src/errors.ts";
+import { defaultLimits, type Limits } from "../../src/wire/limits.ts";
+import { SendBuffer } from "../../src/wire/send-buffer.ts";
+
+/** One message as a codec told of it; errors by their code. */
+export type Told =
+  | { kind: "settings"; settings: Settings }
+  | { kind: "request"; head: RequestHead; args: unknown }
+  | { kind: "badRequest"; head: RequestHead; code: string }
+  | { kind: "response"; seq: number; reply: unknown }
+  | { kind: "error"; seq: number; code: string; error: RpcError }
+  | { kind: "cancel"; seq: number };
+
+/** Writes down what a codec has read. */
+export class Recorder implements Inbound {
+  readonly told: Told[] = [];
+
+  settings(settings: Settings): void {
+    this.told.push({ kind: "settings", settings });
+  }
+  request(head: RequestHead, args: unknown): void {
+    this.told.push({ kind: "request", head, args });
+  }
+  badRequest(head: RequestHead, error: RpcError): void {
+    this.told.push({ kind: "badRequest", head, code: error.code });
+  }
+  response(seq: number, reply: unknown): void {
+    this.told.push({ kind: "response", seq, reply });
+  }
+  error(seq: number, error: RpcError): void {
+    this.told.push({ kind: "error", seq, code: error.code, error });
+  }
+  cancel(seq: number): void {
+    this.told.push({ kind: "cancel", seq });
+  }
+
+  /** What was told since the last take(). */
+  take(): Told[] {
+    return this.told.splice(0);
+  }
+
+  takeOne(): Told {
+    const told = this.take();
+    if (told.length !== 1) {
+      throw new Error(`${told.length} messages instead of one`);
+    }
+    return told[0] as Told;
+  }
+}
+
+/** Lets `codec` read `bytes`, in chunks of at most `chunkBytes`. */
+export function readAll(
+  codec: Codec,
+  inbound: Inbound,
+  bytes: Uint8Array,
+  chunkBytes = Infinity,
+): void {
+  for (let at = 0; at < bytes.length; at += chunkBytes) {
+    codec.push(bytes.slice(at, at + chunkBytes));
+    while (codec.read(inbound));
+  }
+}
+
+/** All that waits in `out`, with the pieces that follow, as a copy. */
+export function takeAll(codec: Codec, out: SendBuffer): Uint8Array {
+  while (codec.heldBytes > 0) codec.writePiece(out);
+  const bytes = out.pending().slice();
+  out.consume(bytes.length);
+  return bytes;
+}
+
+export function contextOf(
+  role: "dial" | "accept",
+  limits: Partial<Limits> = {},
+  bodies: readonly string[] = [],
+): CodecContext {
+  return { role, limits: { ...defaultLimits, ...limits }, bodies };
+}
+
+/** Both ends of one connection, without a connection. */
+export class Ends {
+  readonly dial: Codec;
+  readonly accept: Codec;
+  readonly out = new SendBuffer();
+  readonly recorder = new Recorder();
+
+  constructor(
+    codecType: string,
+    limits: Partial<Limits> = {},
+    bodies: readonly string[] = [],
+  ) {
+    this.dial = createCodec(codecType, contextOf("dial", limits, bodies));
+    this.accept = createCodec(codecType, contextOf("accept", limits, bodies));
+  }
+
+  /** What the accepting end reads of a request. */
+  request(args: unknown, head: Partial<RequestHead> = {}, body?: string): Told {
+    this.dial.writeRequest(this.out, headOf(head), args, body);
+    return this.accepted(takeAll(this.dial, this.out)).takeOne();
+  }
+
+  /** What the dialling end reads of a response. */
+  response(reply: unknown, seq = 1, serviceMethod = "Arith.sum"): Told {
+    this.accept.writeResponse(this.out, seq, serviceMethod, reply);
+    return this.dialled(takeAll(this.accept, this.out)).takeOne();
+  }
+
+  /** What the dialling end reads of an error. */
+  error(error: RpcError, seq = 1, serviceMethod = "Arith.sum"): Told {
+    this.accept.writeError(this.out, seq, serviceMethod, error);
+    return this.dialled(takeAll(this.accept, this.out)).takeOne();
+  }
+
+  /** The accepting end reads `bytes`. */
+  accepted(bytes: Uint8Array): Recorder {
+    readAll(this.accept, this.recorder, bytes);
+    return this.recorder;
+  }
+
+  /** The dialling end reads `bytes`. */
+  dialled(bytes: Uint8Array): Recorder {
+    readAll(this.dial, this.recorder, bytes);
+    return this.recorder;
+  }
+}
+
+export function headOf(head: Partial<RequestHead> = {}): RequestHead {
+  return {
+    seq: 1,
+    serviceMethod: "Arith.sum",
+    timeoutMs: 0,
+    sentAtMs: 0,
+    oneWay: false,
+    ...head,
+  };
+}
+
+export { binaryCodecType, jsonCodecType };
