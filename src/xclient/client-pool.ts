@@ -60,7 +60,11 @@ export class ClientPool {
     entry.turn = (entry.turn + 1) % entry.slots.length;
     const slot = entry.slots[entry.turn] as Slot;
     if (slot.client?.isAvailable) return slot.client;
-    slot.dialling ??= this.#fill(slot, address);
+    if (slot.dialling === undefined) {
+      slot.dialling = this.#fill(slot, address);
+      // Its callers may have given up by the time it fails.
+      slot.dialling.catch(() => {});
+    }
     return slot.dialling;
   }
 
