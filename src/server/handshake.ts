@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../base/clock.ts";
-import { RpcError } from "../errors.ts";
+import { type Code, RpcError } from "../errors.ts";
 import {
   connectPath,
   connectedStatus,
@@ -15,6 +15,7 @@ import {
   parseOption,
 } from "../wire/option.ts";
 import { encodeRefusal } from "../wire/refusal.ts";
+import { closingAnswer } from "./closing-answer.ts";
 import { sniff } from "./sniff.ts";
 
 export interface HandshakeOptions {
@@ -22,7 +23,7 @@ export interface HandshakeOptions {
   clock: Clock;
   /** An Option came: take the pipe over, `rest` is what stood behind it. */
   onOption(pipe: Pipe, option: ParsedOption, rest: Uint8Array): void;
-  /** HTTP came: take the pipe over, beginning with `bytes`. */
+  /** HTTP came: take the pipe over, beginning with `bytes`, which hold a whole head. */
   onHttp(pipe: Pipe, bytes: Uint8Array): void;
   /** The peer was refused; the pipe is ending. */
   onRefused(pipe: Pipe, error: RpcError): void;
@@ -30,48 +31,69 @@ export interface HandshakeOptions {
   onGone(pipe: Pipe): void;
 }
 
+/** The longest head of a first request: browsers send their cookies for a host to all of its ports. */
+const maxRequestHeadBytes = 16 * 1024;
+
 const empty = new Uint8Array(0);
 
 /**
- * A connection before it is a session: from accept to its Option, within
- * limits.handshakeTimeoutMs. The first bytes decide: `{` begins an Option,
- * `CONNECT ` leads to one, another capital letter is HTTP. Whoever sends
- * something else gets one short line and is closed on.
+ * A connection before it is a session: from accept to its Option or its first
+ * HTTP head, within limits.handshakeTimeoutMs. The first bytes decide.
+ *
+ *   state      bytes                           then
+ *   greeting   `{`                             option
+ *              `CONNECT `                      connect
+ *              another capital letter          http
+ *              anything else                   refused by one line
+ *   connect    a head for one of our paths     200, greeting without HTTP
+ *              any other head                  refused by an HTTP answer
+ *   http       a head                          onHttp
+ *   option     a whole Option                  onOption
+ *
+ * In each state too many bytes, no time left and the peer's end refuse it; but
+ * a peer that never said anything just goes.
  */
 export class Handshake implements PipeHandler {
   readonly #pipe: Pipe;
   readonly #options: HandshakeOptions;
   readonly #scanner: OptionScanner;
-  readonly #timer: Timer;
+  #timer: Timer | undefined;
   #bytes: Uint8Array = empty;
-  #state: "greeting" | "connect" | "option" | "over" = "greeting";
+  #state: "greeting" | "connect" | "http" | "option" | "over" = "greeting";
   #isConnected = false;
+  #hasSpoken = false;
 
   constructor(pipe: Pipe, options: HandshakeOptions) {
-    const { limits, clock } = options;
     this.#pipe = pipe;
     this.#options = options;
-    this.#scanner = new OptionScanner(limits.maxOptionBytes);
-    this.#timer = clock
-      .after(limits.handshakeTimeoutMs, () =>
-        this.#refuseFor(
-          "deadline_exceeded",
-          `no Option came within ${limits.handshakeTimeoutMs} ms`,
-        ),
-      )
-      .unref();
-    pipe.attach(this);
+    this.#scanner = new OptionScanner(options.limits.maxOptionBytes);
+  }
+
+  /** Begins to listen; all that follows may happen before this returns. */
+  begin(): void {
+    const { limits, clock } = this.#options;
+    if (this.#state !== "over") {
+      this.#timer = clock
+        .after(limits.handshakeTimeoutMs, () => this.#timeOut())
+        .unref();
+    }
+    this.#pipe.attach(this);
   }
 
   data(chunk: Uint8Array): void {
+    if (chunk.length > 0) this.#hasSpoken = true;
     switch (this.#state) {
       case "greeting":
-        this.#bytes = join(this.#bytes, chunk);
+        this.#keep(chunk);
         this.#readGreeting();
         break;
       case "connect":
-        this.#bytes = join(this.#bytes, chunk);
+        this.#keep(chunk);
         this.#readConnect();
+        break;
+      case "http":
+        this.#keep(chunk);
+        this.#readHttp();
         break;
       case "option":
         this.#readOption(chunk);
@@ -83,8 +105,13 @@ export class Handshake implements PipeHandler {
   drain(): void {}
 
   end(): void {
-    this.#finish();
-    this.#pipe.shutdown();
+    if (this.#state === "over") return;
+    if (this.#hasSpoken) {
+      this.#refuseFor("invalid_argument", "the connection ended too early");
+    } else {
+      this.#finish();
+      this.#pipe.shutdown();
+    }
   }
 
   close(): void {
@@ -92,43 +119,57 @@ export class Handshake implements PipeHandler {
     this.#options.onGone(this.#pipe);
   }
 
+  /** Ends the connection with one short line that says why. May come before begin(). */
+  refuse(error: RpcError): void {
+    this.#refuseWith(encodeRefusal(error), error);
+  }
+
+  /** The server closes: whoever has begun to speak is told. */
+  dismiss(error: RpcError): void {
+    if (this.#state === "over") return;
+    if (this.#hasSpoken) this.refuse(error);
+    else this.#pipe.abort();
+  }
+
+  #keep(chunk: Uint8Array): void {
+    this.#bytes =
+      this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
+  }
+
   #readGreeting(): void {
     const greeting = sniff(this.#bytes);
-    switch (greeting) {
-      case undefined:
-        return;
-      case "option":
-        this.#state = "option";
-        this.#readOption(this.#bytes);
-        return;
-      case "connect":
-        if (this.#isConnected) break;
-        this.#state = "connect";
-        this.#readConnect();
-        return;
-      case "http":
-        if (this.#isConnected) break;
-        this.#finish();
-        this.#options.onHttp(this.#pipe, this.#bytes);
-        return;
+    if (greeting === undefined) return;
+    if (greeting === "option") {
+      const bytes = this.#bytes;
+      this.#bytes = empty;
+      this.#state = "option";
+      this.#readOption(bytes);
+    } else if (greeting === "connect" && !this.#isConnected) {
+      this.#state = "connect";
+      this.#readConnect();
+    } else if (greeting === "http" && !this.#isConnected) {
+      this.#state = "http";
+      this.#readHttp();
+    } else {
+      this.#refuseFor(
+        "invalid_argument",
+        this.#isConnected
+          ? "an Option has to follow CONNECT"
+          : "this is a geerpc server: begin with an Option or with HTTP",
+      );
     }
-    this.#refuseFor(
-      "invalid_argument",
-      "this is a geerpc server: begin with an Option or with HTTP",
-    );
   }
 
   #readConnect(): void {
-    const end = headEnd(this.#bytes);
-    if (end === undefined) {
-      if (this.#bytes.length > maxHeadBytes)
-        this.#answerHttp("431 Request Header Fields Too Large");
-      return;
-    }
+    const end = this.#headEnd(maxHeadBytes);
+    if (end === undefined) return;
     const head = Buffer.from(this.#bytes.subarray(0, end)).toString("latin1");
-    const path = head.split(" ", 2)[1];
+    const path = /^CONNECT (\S+) HTTP\/1\.[01]\r?\n/.exec(head)?.[1];
     if (path !== connectPath && path !== correctConnectPath) {
-      this.#answerHttp("404 Not Found");
+      this.#refuseHttp(
+        path === undefined ? "400 Bad Request" : "404 Not Found",
+        `geerpc answers CONNECT ${correctConnectPath} HTTP/1.1`,
+      );
       return;
     }
     // The answer of a server that has just been connected to always fits.
@@ -138,6 +179,24 @@ export class Handshake implements PipeHandler {
     this.#isConnected = true;
     this.#state = "greeting";
     if (rest.length > 0) this.data(rest);
+  }
+
+  #readHttp(): void {
+    if (this.#headEnd(maxRequestHeadBytes) === undefined) return;
+    this.#finish();
+    this.#options.onHttp(this.#pipe, this.#bytes);
+  }
+
+  /** The end of the HTTP head; undefined while it is incomplete, and when it was refused. */
+  #headEnd(maxBytes: number): number | undefined {
+    const end = headEnd(this.#bytes.subarray(0, maxBytes));
+    if (end === undefined && this.#bytes.length >= maxBytes) {
+      this.#refuseHttp(
+        "431 Request Header Fields Too Large",
+        `the head is longer than ${maxBytes} bytes`,
+      );
+    }
+    return end;
   }
 
   #readOption(chunk: Uint8Array): void {
@@ -153,41 +212,41 @@ export class Handshake implements PipeHandler {
     this.#options.onOption(this.#pipe, parseOption(found.text), found.rest);
   }
 
-  #answerHttp(status: string): void {
-    this.#finish();
-    this.#pipe.write(
-      Buffer.from(
-        `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-      ),
-    );
-    this.#pipe.shutdown();
-    this.#options.onRefused(
-      this.#pipe,
-      new RpcError("invalid_argument", `CONNECT was answered ${status}`),
+  #timeOut(): void {
+    const { handshakeTimeoutMs } = this.#options.limits;
+    if (this.#state === "http" || this.#state === "connect") {
+      this.#refuseHttp(
+        "408 Request Timeout",
+        `no whole head came within ${handshakeTimeoutMs} ms`,
+      );
+    } else {
+      this.#refuseFor(
+        "deadline_exceeded",
+        `no Option came within ${handshakeTimeoutMs} ms`,
+      );
+    }
+  }
+
+  #refuseHttp(status: string, text: string): void {
+    this.#refuseWith(
+      closingAnswer(status, text),
+      new RpcError("invalid_argument", `HTTP was answered ${status}: ${text}`),
     );
   }
 
-  #refuseFor(
-    code: "deadline_exceeded" | "invalid_argument",
-    message: string,
-  ): void {
+  #refuseFor(code: Code, message: string): void {
     this.refuse(new RpcError(code, message));
   }
 
-  /** Ends the connection with one short line that says why. */
-  refuse(error: RpcError): void {
+  #refuseWith(answer: Uint8Array, error: RpcError): void {
     this.#finish();
-    this.#pipe.write(encodeRefusal(error));
+    this.#pipe.write(answer);
     this.#pipe.shutdown();
     this.#options.onRefused(this.#pipe, error);
   }
 
   #finish(): void {
     this.#state = "over";
-    this.#timer.cancel();
+    this.#timer?.cancel();
   }
-}
-
-function join(kept: Uint8Array, chunk: Uint8Array): Uint8Array {
-  return kept.length === 0 ? chunk : Buffer.concat([kept, chunk]);
 }

@@ -2,62 +2,119 @@ import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import { dialPipe } from "../transport/dial.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import { splice } from "../transport/splice.ts";
+import { closingAnswer } from "./closing-answer.ts";
+
+/** Keep-alive connections that say nothing, heads and bodies that stop coming. */
+const idleTimeoutMs = 60_000;
+
+interface Inner {
+  folder: string;
+  path: string;
+  server: Bun.Server<undefined>;
+}
 
 /**
  * Carries HTTP that came on an RPC port to Bun.serve, which cannot take an
  * open socket over: each connection is piped, byte for byte, to a server on a
  * unix socket in a private folder. Started by the first such connection; costs
- * about 20 µs a request.
+ * about 20 µs a request. Bun ends a connection whose peer has sent its FIN:
+ * a client that half-closes has its request cancelled.
  */
 export class HttpBridge {
   readonly #fetch: (request: Request) => Promise<Response>;
-  #started:
-    | Promise<{ folder: string; path: string; server: Bun.Server<undefined> }>
-    | undefined;
+  readonly #clock: Clock;
+  #inner: Promise<Inner> | undefined;
+  #isClosed = false;
+  #running = 0;
 
-  constructor(fetch: (request: Request) => Promise<Response>) {
+  constructor(fetch: (request: Request) => Promise<Response>, clock: Clock) {
     this.#fetch = fetch;
+    this.#clock = clock;
   }
 
   /** Takes the pipe over, whose first bytes were read already; `onGone` is told when it is gone. */
   carry(pipe: Pipe, bytes: Uint8Array, onGone: () => void): void {
-    const inner = this.#start().then(({ path }) =>
-      dialPipe({ protocol: "unix", path }, { timeoutMs: 5_000 }),
-    );
-    splice(pipe, bytes, inner, systemClock, onGone);
+    splice(pipe, bytes, this.#dial(), {
+      clock: this.#clock,
+      idleTimeoutMs,
+      isBusy: () => this.#running > 0,
+      onFailed: (outer) => {
+        outer.write(
+          closingAnswer("503 Service Unavailable", "HTTP is not served now"),
+        );
+        outer.shutdown();
+      },
+      onGone,
+    });
+  }
+
+  /** Takes no more connections, ends idle ones; resolves when requests that run have been answered. */
+  async finish(): Promise<void> {
+    this.#isClosed = true;
+    const inner = await this.#inner?.catch(() => undefined);
+    await inner?.server.stop();
   }
 
   /** Ends the inner server and removes its folder. */
   async close(): Promise<void> {
-    if (this.#started === undefined) return;
-    const { server, folder } = await this.#started;
-    await server.stop(true);
-    rmSync(folder, { recursive: true, force: true });
+    this.#isClosed = true;
+    const inner = await this.#inner?.catch(() => undefined);
+    if (inner === undefined) return;
+    await inner.server.stop(true);
+    rmSync(inner.folder, { recursive: true, force: true });
   }
 
-  #start() {
-    this.#started ??= this.#serve();
-    return this.#started;
+  async #dial(): Promise<Pipe> {
+    if (this.#isClosed) {
+      throw new RpcError("unavailable", "the server is shutting down");
+    }
+    // No folder, no file descriptors: the next connection tries again.
+    this.#inner ??= this.#serve().catch((thrown) => {
+      this.#inner = undefined;
+      throw thrown;
+    });
+    const { path } = await this.#inner;
+    return dialPipe(
+      { protocol: "unix", path },
+      { timeoutMs: 5_000, clock: this.#clock },
+    );
   }
 
-  async #serve() {
+  async #serve(): Promise<Inner> {
     const folder = await mkdtemp(join(tmpdir(), "geerpc-"));
     const path = join(folder, "http.sock");
-    const server = Bun.serve({
+    try {
+      return { folder, path, server: this.#listen(path) };
+    } catch (thrown) {
+      rmSync(folder, { recursive: true, force: true });
+      throw thrown;
+    }
+  }
+
+  #listen(path: string): Bun.Server<undefined> {
+    return Bun.serve({
       unix: path,
       development: false,
+      // Bodies are counted, and refused in words, where they are read.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       // Keeps slow handlers and event streams alive. Its type denies it on a
       // unix socket, where it works and is 10 s otherwise.
       ...({ idleTimeout: 0 } as object),
-      fetch: (request) => this.#fetch(request),
+      fetch: async (request) => {
+        this.#running++;
+        try {
+          return await this.#fetch(request);
+        } finally {
+          this.#running--;
+        }
+      },
       error: (thrown) =>
         Response.json(RpcError.from(thrown, "internal"), { status: 500 }),
     });
-    return { folder, path, server };
   }
 }

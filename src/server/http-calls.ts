@@ -1,11 +1,14 @@
 import type { Clock } from "../base/clock.ts";
-import { refuseUnlessPlain, parseJson } from "../codec/value.ts";
-import { type Code, RpcError } from "../errors.ts";
+import { parseJson, refuseUnlessPlain, stringifyJson } from "../codec/value.ts";
+import { RpcError } from "../errors.ts";
 import type { OnEvent } from "../events.ts";
 import { type Answerer, Handlers } from "../service/handlers.ts";
 import { Invocation } from "../service/invocation.ts";
 import type { Services } from "../service/services.ts";
 import type { Limits } from "../wire/limits.ts";
+import { closingError } from "./closing-error.ts";
+import { errorAnswer, goneAnswer, jsonAnswer } from "./http-answers.ts";
+import { readBody } from "./http-body.ts";
 
 export interface HttpCallsOptions {
   services: Services;
@@ -13,27 +16,15 @@ export interface HttpCallsOptions {
   clock: Clock;
   handleTimeoutMs: number;
   onEvent: OnEvent;
+  /** False while the server drains: new calls are refused as not started. */
+  isAccepting(): boolean;
 }
 
-/** HTTP's word for each code; the body has ours. */
-const statuses: Record<Code, number> = {
-  cancelled: 499,
-  unknown: 500,
-  invalid_argument: 400,
-  deadline_exceeded: 504,
-  not_found: 404,
-  already_exists: 409,
-  permission_denied: 403,
-  resource_exhausted: 429,
-  failed_precondition: 400,
-  aborted: 409,
-  out_of_range: 400,
-  unimplemented: 501,
-  internal: 500,
-  unavailable: 503,
-  data_loss: 500,
-  unauthenticated: 401,
-};
+/** A request that has no answer yet. */
+interface Waiting {
+  answer(response: Response): void;
+  isStarted: boolean;
+}
 
 /**
  * Calls by `POST /rpc/Service.Method`: the body is the argument as JSON, the
@@ -42,20 +33,17 @@ const statuses: Record<Code, number> = {
  * calls over a session.
  */
 export class HttpCalls implements Answerer {
-  readonly #limits: Limits;
+  readonly #options: HttpCallsOptions;
   readonly #handlers: Handlers;
-  readonly #waiting = new Map<number, (response: Response) => void>();
+  readonly #waiting = new Map<number, Waiting>();
   #seq = 0;
-  #drained: (() => void) | undefined;
+  /** Waiting requests whose handler was started. */
+  #startedCount = 0;
+  readonly #drained: (() => void)[] = [];
 
-  constructor({
-    services,
-    limits,
-    clock,
-    handleTimeoutMs,
-    onEvent,
-  }: HttpCallsOptions) {
-    this.#limits = limits;
+  constructor(options: HttpCallsOptions) {
+    const { services, limits, clock, handleTimeoutMs, onEvent } = options;
+    this.#options = options;
     this.#handlers = new Handlers({
       services,
       answerer: this,
@@ -67,104 +55,140 @@ export class HttpCalls implements Answerer {
   }
 
   /** Never rejects: whatever goes wrong is the response. */
-  async call(request: Request, serviceMethod: string): Promise<Response> {
-    let args: unknown;
-    try {
-      args = await this.#argument(request);
-    } catch (thrown) {
-      return errorResponse(RpcError.from(thrown, "invalid_argument"));
+  call(request: Request, serviceMethod: string): Promise<Response> {
+    if (!this.#options.isAccepting()) {
+      return Promise.resolve(this.#errorAnswer(closingError()));
     }
-    const seq = ++this.#seq;
     const { promise, resolve } = Promise.withResolvers<Response>();
-    this.#waiting.set(seq, resolve);
-    request.signal.addEventListener("abort", () => this.#giveUp(seq));
-    this.#handlers.start(
-      new Invocation(seq, serviceMethod, args, 0, false, { address: "http" }),
-    );
+    const seq = ++this.#seq;
+    this.#waiting.set(seq, { answer: resolve, isStarted: false });
+    if (request.signal.aborted) this.#giveUp(seq);
+    request.signal.addEventListener("abort", () => this.#giveUp(seq), {
+      once: true,
+    });
+    void this.#read(request, seq, serviceMethod);
     return promise;
   }
 
-  /** Resolves once no handler runs. */
+  /** Resolves once no handler runs whose answer somebody waits for. */
   finish(): Promise<void> {
-    if (this.#handlers.runningCount === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-    });
+    if (this.#startedCount === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  /** Answers every request with `error` now; handlers' signals abort. */
+  close(error: RpcError): void {
+    this.#handlers.abortAll(error);
+    for (const seq of [...this.#waiting.keys()]) {
+      this.#answer(seq, this.#errorAnswer(error));
+    }
   }
 
   reply({ seq }: Invocation, value: unknown): void {
+    const { maxDepth, maxMessageBytes } = this.#options.limits;
+    let json: string;
     try {
-      refuseUnlessPlain(value, this.#limits.maxDepth);
+      refuseUnlessPlain(value, maxDepth);
+      json = value === undefined ? "null" : stringifyJson(value);
     } catch (thrown) {
       const { message } = RpcError.from(thrown);
-      this.#answer(
-        seq,
-        errorResponse(
-          new RpcError("internal", `the reply cannot be sent: ${message}`),
-        ),
-      );
+      this.#fail(seq, "internal", `the reply cannot be sent: ${message}`);
       return;
     }
-    this.#answer(seq, jsonResponse(value ?? null, 200));
+    if (Buffer.byteLength(json) > maxMessageBytes) {
+      this.#fail(
+        seq,
+        "resource_exhausted",
+        `the reply is longer than ${maxMessageBytes} bytes`,
+      );
+    } else this.#answer(seq, jsonAnswer(json));
   }
 
   fail({ seq }: Invocation, error: RpcError): void {
-    this.#answer(seq, errorResponse(error));
+    this.#answer(seq, this.#errorAnswer(error));
   }
 
-  settled(): void {
-    if (this.#handlers.runningCount === 0) this.#drained?.();
+  settled(): void {}
+
+  async #read(
+    request: Request,
+    seq: number,
+    serviceMethod: string,
+  ): Promise<void> {
+    const { limits, clock } = this.#options;
+    let args: unknown;
+    try {
+      checkContentType(request.headers.get("content-type") ?? "");
+      const body = await readBody(request, limits.maxMessageBytes, clock);
+      if (typeof body !== "string") {
+        const { error, status } = body;
+        const response = errorAnswer(error, limits.maxDepth, status);
+        response.headers.set("Connection", "close");
+        this.#answer(seq, response);
+        return;
+      }
+      args = body === "" ? undefined : parseJson(body, limits.maxDepth);
+    } catch (thrown) {
+      const error = RpcError.from(thrown, "invalid_argument");
+      this.#answer(seq, this.#errorAnswer(error));
+      return;
+    }
+    this.#start(seq, serviceMethod, args);
+  }
+
+  #start(seq: number, serviceMethod: string, args: unknown): void {
+    const waiting = this.#waiting.get(seq);
+    if (waiting === undefined) return; // It went, or the server closed, while the body came.
+    if (!this.#options.isAccepting()) {
+      this.#answer(seq, this.#errorAnswer(closingError()));
+      return;
+    }
+    waiting.isStarted = true;
+    this.#startedCount++;
+    this.#handlers.start(
+      new Invocation(seq, serviceMethod, args, 0, false, { address: "http" }),
+    );
+  }
+
+  #fail(
+    seq: number,
+    code: "internal" | "resource_exhausted",
+    message: string,
+  ): void {
+    this.#answer(seq, this.#errorAnswer(new RpcError(code, message)));
   }
 
   #answer(seq: number, response: Response): void {
-    this.#waiting.get(seq)?.(response);
+    const waiting = this.#waiting.get(seq);
+    if (waiting === undefined) return;
     this.#waiting.delete(seq);
+    waiting.answer(response);
+    if (!waiting.isStarted || --this.#startedCount > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
   }
 
-  /** The client has gone: the handler's signal aborts, and nobody reads the response. */
+  /** The client has gone: the handler's signal aborts. */
   #giveUp(seq: number): void {
     this.#handlers.cancel(seq);
-    this.#answer(seq, new Response(null, { status: statuses.cancelled }));
+    this.#answer(seq, goneAnswer());
   }
 
-  async #argument(request: Request): Promise<unknown> {
-    // A page of another site may post forms and text without asking, but no JSON.
-    const type = request.headers.get("content-type") ?? "";
-    if (type.split(";", 1)[0]?.trim().toLowerCase() !== "application/json") {
-      throw new RpcError(
-        "invalid_argument",
-        `the content type is "${type}": send JSON with Content-Type: application/json`,
-      );
-    }
-    const text = await this.#body(request);
-    return text === "" ? undefined : parseJson(text, this.#limits.maxDepth);
-  }
-
-  async #body(request: Request): Promise<string> {
-    const { maxMessageBytes } = this.#limits;
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of request.body ?? []) {
-      length += chunk.length;
-      if (length > maxMessageBytes) {
-        throw new RpcError(
-          "resource_exhausted",
-          `the body is longer than ${maxMessageBytes} bytes`,
-        );
-      }
-      chunks.push(chunk);
-    }
-    return Buffer.concat(chunks).toString("utf8");
+  #errorAnswer(error: RpcError): Response {
+    return errorAnswer(error, this.#options.limits.maxDepth);
   }
 }
 
-export function errorResponse(error: RpcError): Response {
-  return jsonResponse(error.toJSON(), statuses[error.code]);
-}
-
-function jsonResponse(value: unknown, status: number): Response {
-  return new Response(`${JSON.stringify(value)}\n`, {
-    status,
-    headers: { "Content-Type": "application/json" },
-  });
+/**
+ * A page of another site may post forms and text without asking, but no JSON.
+ *
+ * @throws RpcError invalid_argument
+ */
+function checkContentType(type: string): void {
+  if (type.split(";", 1)[0]?.trim().toLowerCase() === "application/json") {
+    return;
+  }
+  throw new RpcError(
+    "invalid_argument",
+    `the content type is "${type.slice(0, 100)}": send JSON with Content-Type: application/json`,
+  );
 }

@@ -1,17 +1,15 @@
-import { RpcError } from "../errors.ts";
+import type { RpcError } from "../errors.ts";
 import { connectPath, correctConnectPath } from "../transport/http-connect.ts";
-import { debugResponse } from "./debug.ts";
-import {
-  errorResponse,
-  HttpCalls,
-  type HttpCallsOptions,
-} from "./http-calls.ts";
+import { debugReport, type ServerReport } from "./debug/report.ts";
+import { debugResponse } from "./debug/response.ts";
+import { textAnswer } from "./http-answers.ts";
+import { HttpCalls, type HttpCallsOptions } from "./http-calls.ts";
 
 export interface HttpSideOptions extends HttpCallsOptions {
   /** Whether `GET /readyz` answers 200. */
   isReady(): boolean;
-  /** False while the server drains: new calls are refused as not started. */
-  isAccepting(): boolean;
+  /** What the debug page says of the server. */
+  report(): ServerReport;
 }
 
 const callPrefix = "/rpc/";
@@ -27,53 +25,70 @@ export class HttpSide {
   }
 
   async fetch(request: Request): Promise<Response> {
-    const { pathname } = new URL(request.url);
-    if (pathname.startsWith(callPrefix)) {
-      if (request.method !== "POST") return notAllowed("POST");
-      if (!this.#options.isAccepting())
-        return errorResponse(
-          new RpcError("unavailable", "the server is shutting down"),
-        );
-      const serviceMethod = decodePath(pathname.slice(callPrefix.length));
-      return this.#calls.call(request, serviceMethod);
+    const response = await this.#route(request);
+    // A client that keeps its connection would only find it closed later.
+    if (!this.#options.isAccepting()) {
+      response.headers.set("Connection", "close");
     }
-    switch (pathname) {
-      case connectPath:
-      case correctConnectPath:
-        return new Response("405 must CONNECT\n", {
-          status: 405,
-          headers: { Allow: "CONNECT" },
-        });
-      case "/debug/geerpc":
-        return isRead(request)
-          ? debugResponse(request, this.#options.services)
-          : notAllowed("GET, HEAD");
-      case "/healthz":
-        return new Response("ok\n");
-      case "/readyz":
-        return this.#options.isReady()
-          ? new Response("ok\n")
-          : new Response("not ready\n", { status: 503 });
-      default:
-        return new Response("404 not found\n", { status: 404 });
-    }
+    return response;
   }
 
   /** Resolves once no call by POST runs. */
   finish(): Promise<void> {
     return this.#calls.finish();
   }
-}
 
-function isRead({ method }: Request): boolean {
-  return method === "GET" || method === "HEAD";
+  /** Ends every call by POST now, with `error`. */
+  close(error: RpcError): void {
+    this.#calls.close(error);
+  }
+
+  #route(request: Request): Response | Promise<Response> {
+    const path = pathOf(request.url);
+    if (path === undefined) return textAnswer("400 no such host", 400);
+    if (path.startsWith(callPrefix)) {
+      return request.method === "POST"
+        ? this.#calls.call(request, decodePath(path.slice(callPrefix.length)))
+        : notAllowed("POST");
+    }
+    if (path === connectPath || path === correctConnectPath) {
+      return textAnswer("405 must CONNECT", 405, { Allow: "CONNECT" });
+    }
+    const read = this.#readable(path);
+    if (read === undefined) return textAnswer("404 not found", 404);
+    return request.method === "GET" || request.method === "HEAD"
+      ? read(request)
+      : notAllowed("GET, HEAD");
+  }
+
+  /** What answers GET and HEAD at `path`. */
+  #readable(path: string): ((request: Request) => Response) | undefined {
+    const { services, report, isReady } = this.#options;
+    switch (path) {
+      case "/debug/geerpc":
+        return (request) =>
+          debugResponse(request, debugReport(services.list(), report()));
+      case "/healthz":
+        return () => textAnswer("ok");
+      case "/readyz":
+        return () =>
+          isReady() ? textAnswer("ok") : textAnswer("not ready", 503);
+      default:
+        return undefined;
+    }
+  }
 }
 
 function notAllowed(allow: string): Response {
-  return new Response(`405 use ${allow}\n`, {
-    status: 405,
-    headers: { Allow: allow },
-  });
+  return textAnswer(`405 use ${allow}`, 405, { Allow: allow });
+}
+
+/**
+ * The path of a request's URL. Bun gives the bare path where there was no Host
+ * header, or none of use, and a URL that cannot be parsed where it has brackets.
+ */
+function pathOf(url: string): string | undefined {
+  return URL.parse(url, "http://localhost")?.pathname;
 }
 
 /** A path's text; what is no valid escape stays as it is and will not be found. */

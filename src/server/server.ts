@@ -1,22 +1,16 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import { createCodec, hasCodec } from "../codec/table.ts";
-import { RpcError } from "../errors.ts";
-import { cutText, type OnEvent } from "../events.ts";
+import type { OnEvent } from "../events.ts";
 import type { Method } from "../service/method.ts";
 import { type ServiceOptions, Services } from "../service/services.ts";
-import { Session } from "../session/session.ts";
 import { parseAddress } from "../transport/address.ts";
 import { type Listener, listenPipes } from "../transport/listen.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import { defaultLimits, type Limits } from "../wire/limits.ts";
-import type { ParsedOption } from "../wire/option.ts";
-import { encodeRefusal } from "../wire/refusal.ts";
-import { Handshake, type HandshakeOptions } from "./handshake.ts";
+import { closingError } from "./closing-error.ts";
+import { Connections } from "./connections.ts";
+import type { ServerReport } from "./debug/report.ts";
 import { HttpBridge } from "./http-bridge.ts";
 import { HttpSide } from "./http.ts";
-import { maxOpenConnections } from "./open-files.ts";
-
-const nanosecondsPerMs = 1e6;
 
 export interface ServerOptions {
   /** The longest that a handler may take, in ms; a caller can ask for less. 0 is no limit. Default 0. */
@@ -36,51 +30,38 @@ export interface ServerOptions {
  */
 export class Server implements AsyncDisposable {
   readonly #services = new Services();
-  readonly #options: Required<Omit<ServerOptions, "limits">>;
-  readonly #limits: Limits;
-  readonly #maxConnections: number;
+  readonly #clock: Clock;
+  readonly #onEvent: OnEvent;
+  readonly #startedAt: number;
   readonly #http: HttpSide;
   readonly #bridge: HttpBridge;
+  readonly #connections: Connections;
   readonly #listeners: Listener[] = [];
-  readonly #pipes = new Set<Pipe>();
-  readonly #sessions = new Set<Session>();
-  readonly #handshake: HandshakeOptions;
   #started: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
   #isDraining = false;
 
   constructor(options: ServerOptions = {}) {
-    this.#limits = { ...defaultLimits, ...options.limits };
-    this.#options = {
-      handleTimeoutMs: options.handleTimeoutMs ?? 0,
-      isReady: options.isReady ?? (() => true),
-      clock: options.clock ?? systemClock,
-      onEvent: options.onEvent ?? (() => {}),
-    };
-    const { clock, onEvent, handleTimeoutMs } = this.#options;
-    this.#maxConnections = Math.min(
-      this.#limits.maxConnections,
-      maxOpenConnections(),
-    );
-    this.#http = new HttpSide({
+    const { clock = systemClock, onEvent = () => {} } = options;
+    const { isReady = () => true } = options;
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+    this.#startedAt = clock.now();
+    const shared = {
       services: this.#services,
-      limits: this.#limits,
+      limits: { ...defaultLimits, ...options.limits },
       clock,
-      handleTimeoutMs,
+      handleTimeoutMs: options.handleTimeoutMs ?? 0,
       onEvent,
       isAccepting: () => !this.#isDraining,
-      isReady: () => !this.#isDraining && this.#options.isReady(),
-    });
-    this.#bridge = new HttpBridge((request) => this.fetch(request));
-    this.#handshake = {
-      limits: this.#limits,
-      clock,
-      onOption: (pipe, option, rest) => this.#accept(pipe, option, rest),
-      onHttp: (pipe, bytes) =>
-        this.#bridge.carry(pipe, bytes, () => this.#pipes.delete(pipe)),
-      onRefused: (pipe, error) => this.#refused(pipe, error),
-      onGone: (pipe) => this.#pipes.delete(pipe),
     };
+    this.#http = new HttpSide({
+      ...shared,
+      isReady: () => !this.#isDraining && isReady(),
+      report: () => this.#report(),
+    });
+    this.#bridge = new HttpBridge((request) => this.fetch(request), clock);
+    this.#connections = new Connections({ ...shared, bridge: this.#bridge });
     this.#services.register(
       { list: () => ({ services: this.#names() }) },
       "_geerpc",
@@ -99,7 +80,7 @@ export class Server implements AsyncDisposable {
 
   /** Connections that are open, whatever they speak. */
   get connectionCount(): number {
-    return this.#pipes.size;
+    return this.#connections.count;
   }
 
   /**
@@ -133,25 +114,21 @@ export class Server implements AsyncDisposable {
     await this.start();
     if (this.#isDraining) throw closingError();
     const listener = await listenPipes(parsed, (pipe) => this.serve(pipe));
+    if (this.#isDraining) {
+      listener.close();
+      throw closingError();
+    }
     this.#listeners.push(listener);
-    this.#options.onEvent({ kind: "listening", address: listener.address });
+    this.#onEvent({ kind: "listening", address: listener.address });
     return listener.address;
   }
 
-  /** Serves one connection that is open already; it belongs to the server from now on. */
+  /**
+   * Serves one connection that is open already; it belongs to the server from
+   * now on. Services' start() hooks are not run by this: see start().
+   */
   serve(pipe: Pipe): void {
-    const isFull = this.#pipes.size >= this.#maxConnections;
-    this.#pipes.add(pipe);
-    const handshake = new Handshake(pipe, this.#handshake);
-    if (isFull) {
-      handshake.refuse(
-        new RpcError(
-          "resource_exhausted",
-          `${this.#maxConnections} connections are open, which is the limit`,
-          { sent: false },
-        ),
-      );
-    } else if (this.#isDraining) handshake.refuse(closingError());
+    this.#connections.serve(pipe);
   }
 
   /** Answers the HTTP side: calls by POST, the debug page, health. For use inside somebody's Bun.serve, too. */
@@ -161,24 +138,24 @@ export class Server implements AsyncDisposable {
 
   /**
    * Accepts nothing more, lets calls that run finish for up to `timeoutMs`,
-   * then closes. New calls are refused as not started.
+   * then closes. New calls are refused as not started. Of several drains the
+   * shortest counts.
    */
   async drain(timeoutMs = 30_000): Promise<void> {
     this.#isDraining = true;
     this.#stopListening();
-    const { clock } = this.#options;
-    const timeout = Promise.withResolvers<void>();
-    const timer = clock.after(timeoutMs, timeout.resolve);
-    const sessions = [...this.#sessions].map((session) => session.finish());
-    await Promise.race([
-      Promise.all([...sessions, this.#http.finish()]),
-      timeout.promise,
-    ]);
+    const limit = Promise.withResolvers<void>();
+    const timer = this.#clock.after(timeoutMs, limit.resolve);
+    const finished = [this.#connections.finish(), this.#http.finish()];
+    await Promise.race([Promise.all(finished), limit.promise]);
     timer.cancel();
     await this.close();
   }
 
-  /** Ends everything now: handlers' signals abort, what is queued is still sent. */
+  /**
+   * Ends everything now: handlers' signals abort, what is queued is still sent
+   * to peers that take it within 5 s. Then the services are disposed of.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -191,72 +168,27 @@ export class Server implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#isDraining = true;
     this.#stopListening();
-    await Promise.all(
-      [...this.#sessions].map((session) => session.shutdown(closingError())),
-    );
-    for (const pipe of this.#pipes) pipe.abort();
+    this.#http.close(closingError());
+    void this.#bridge.finish();
+    await this.#connections.close();
     await this.#bridge.close();
-    if (this.#started !== undefined) await this.#services.dispose();
+    // A service is disposed of once, and not while it still starts.
+    await this.#started?.catch(() => {});
+    await this.#services.dispose();
   }
 
   #stopListening(): void {
     for (const listener of this.#listeners.splice(0)) listener.close();
   }
 
-  /** An Option came: its peer becomes a session, or is told why not. */
-  #accept(pipe: Pipe, { option, error }: ParsedOption, rest: Uint8Array): void {
-    const { handleTimeoutMs, clock, onEvent } = this.#options;
-    const { CodecType, Bodies = [], HandleTimeout } = option;
-    const limits = this.#limits;
-    let codec: ReturnType<typeof createCodec>;
-    try {
-      if (!hasCodec(CodecType) && error !== undefined) throw error;
-      codec = createCodec(CodecType, {
-        role: "accept",
-        limits,
-        bodies: Bodies,
-      });
-    } catch (thrown) {
-      const refusal = RpcError.from(thrown);
-      pipe.write(encodeRefusal(refusal));
-      pipe.shutdown();
-      this.#refused(pipe, refusal);
-      return;
-    }
-    const session = new Session(pipe, {
-      role: "accept",
-      codec,
-      services: this.#services,
-      limits,
-      clock,
-      handleTimeoutMs: shorter(
-        handleTimeoutMs,
-        HandleTimeout / nanosecondsPerMs,
-      ),
-      onEvent,
-      onClose: () => {
-        this.#sessions.delete(session);
-        this.#pipes.delete(pipe);
-      },
-    });
-    this.#sessions.add(session);
-    const refusal = error ?? (this.#isDraining ? closingError() : undefined);
-    if (refusal !== undefined) {
-      this.#refused(pipe, refusal);
-      session.refuse(refusal);
-      return;
-    }
-    session.open();
-    if (rest.length > 0) session.data(rest);
-  }
-
-  #refused(pipe: Pipe, error: RpcError): void {
-    const { code, message } = error;
-    this.#options.onEvent({
-      kind: "peer-refused",
-      peer: pipe.peer,
-      error: new RpcError(code, cutText(message)),
-    });
+  #report(): ServerReport {
+    return {
+      state: this.#isDraining ? "draining" : "serving",
+      uptimeMs: Math.round(this.#clock.now() - this.#startedAt),
+      connections: this.connectionCount,
+      addresses: this.#listeners.map(({ address }) => address),
+      pid: process.pid,
+    };
   }
 
   #names(): Record<string, string[]> {
@@ -269,16 +201,4 @@ export class Server implements AsyncDisposable {
       ]),
     );
   }
-}
-
-/** The shorter of two timeouts, of which 0 is none. */
-function shorter(left: number, right: number): number {
-  if (left === 0 || right === 0) return left + right;
-  return Math.min(left, right);
-}
-
-function closingError(): RpcError {
-  return new RpcError("unavailable", "the server is shutting down", {
-    sent: false,
-  });
 }

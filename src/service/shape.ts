@@ -6,43 +6,55 @@ const maxNameChars = 64;
  * never values, for the debug page. Bounded, whatever peers send.
  */
 export class Shape {
-  readonly #kinds = new Map<string, Set<string>>();
+  /** Kinds of arguments that are no plain objects. */
+  readonly #kinds = new Set<string>();
+  readonly #fields = new Map<string, Set<string>>();
+  #isCut = false;
 
   /** Adds what `value` looks like. */
   add(value: unknown): void {
-    if (!isPlainObject(value)) {
-      this.#note("", value);
+    const kind = kindOf(value);
+    if (kind !== "object") {
+      this.#kinds.add(kind);
       return;
     }
-    for (const name of Object.keys(value).slice(0, maxFields)) {
-      this.#note(name.slice(0, maxNameChars), value[name]);
+    const names = Object.keys(value as object);
+    if (names.length === 0) this.#kinds.add("{}");
+    this.#isCut ||= names.length > maxFields;
+    for (const name of names.slice(0, maxFields)) {
+      this.#note(cutName(name), (value as Record<string, unknown>)[name]);
     }
   }
 
   /** `number`, or `{Num1: number, Num2: number | null}`; empty while nothing was seen. */
   toString(): string {
-    const lone = this.#kinds.get("");
-    const fields = [...this.#kinds]
-      .filter(([name]) => name !== "")
-      .map(([name, kinds]) => `${name}: ${[...kinds].join(" | ")}`);
-    const parts = lone === undefined ? [] : [...lone];
+    const fields = [...this.#fields].map(
+      ([name, kinds]) => `${nameText(name)}: ${[...kinds].join(" | ")}`,
+    );
+    if (this.#isCut) fields.push("…");
+    const parts = [...this.#kinds];
     if (fields.length > 0) parts.push(`{${fields.join(", ")}}`);
     return parts.join(" | ");
   }
 
   #note(name: string, value: unknown): void {
-    const kinds = this.#kinds.get(name);
+    const kinds = this.#fields.get(name);
     if (kinds !== undefined) kinds.add(kindOf(value));
-    else if (this.#kinds.size < maxFields) {
-      this.#kinds.set(name, new Set([kindOf(value)]));
-    }
+    else if (this.#fields.size < maxFields) {
+      this.#fields.set(name, new Set([kindOf(value)]));
+    } else this.#isCut = true;
   }
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" && value !== null && kindOf(value) === "object"
-  );
+function cutName(name: string): string {
+  return name.length <= maxNameChars
+    ? name
+    : `${name.slice(0, maxNameChars - 1).toWellFormed()}…`;
+}
+
+/** A name as it is written in code: in quotes where it is no identifier. */
+function nameText(name: string): string {
+  return /^[\p{L}\p{N}_$…]+$/u.test(name) ? name : JSON.stringify(name);
 }
 
 /** A word of a closed set for any value. */

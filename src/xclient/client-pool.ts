@@ -1,4 +1,4 @@
-import { Client } from "../client/client.ts";
+import type { Client } from "../client/client.ts";
 import type { ClientOptions } from "../client/options.ts";
 import { RpcError } from "../errors.ts";
 
@@ -31,11 +31,7 @@ export class ClientPool {
   readonly #addresses = new Map<string, Slots>();
   readonly #closing = new AbortController();
 
-  constructor(
-    options: ClientOptions,
-    perAddress: number,
-    dial: Dial = Client.dial,
-  ) {
+  constructor(options: ClientOptions, perAddress: number, dial: Dial) {
     this.#options = { ...options, signal: this.#closing.signal };
     this.#perAddress = perAddress;
     this.#dial = dial;

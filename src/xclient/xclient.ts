@@ -3,7 +3,7 @@ import type { Random } from "../base/random.ts";
 import type { Picker } from "../balance/picker.ts";
 import { createPicker } from "../balance/select-mode.ts";
 import { Call } from "../client/call.ts";
-import type { Client } from "../client/client.ts";
+import { Client } from "../client/client.ts";
 import {
   type CallOptions,
   type ClientOptions,
@@ -16,6 +16,7 @@ import { RpcError } from "../errors.ts";
 import type { Outcome } from "../session/pending-call.ts";
 import { ClientPool, type Dial } from "./client-pool.ts";
 import { CallTime } from "./deadline.ts";
+import { OriginalFallback } from "./original-fallback.ts";
 
 export interface XClientOptions extends Omit<ClientOptions, "signal"> {
   /** How a call's server is chosen: "random" (default), "round-robin" or one of the user's own. */
@@ -72,7 +73,11 @@ export class XClient implements AsyncDisposable {
     this.#picker = createPicker(mode, random);
     this.#clock = options.clock ?? systemClock;
     this.#callTimeoutMs = resolveOptions(options).callTimeoutMs;
-    this.#pool = new ClientPool(options, connectionsPerAddress, options.dial);
+    const { dial } = new OriginalFallback(
+      options.dial ?? Client.dial,
+      this.#clock,
+    );
+    this.#pool = new ClientPool(options, connectionsPerAddress, dial);
   }
 
   /**
@@ -102,7 +107,7 @@ export class XClient implements AsyncDisposable {
   async notify(
     serviceMethod: string,
     args?: unknown,
-    options: Pick<CallOptions, "body"> = {},
+    options: Pick<CallOptions, "body" | "gob"> = {},
   ): Promise<void> {
     await this.#attempt(serviceMethod, this.#time({}), (client) =>
       client.notify(serviceMethod, args, options),

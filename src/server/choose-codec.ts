@@ -1,0 +1,40 @@
+import type { Codec } from "../codec/codec.ts";
+import { createCodec, hasCodec } from "../codec/table.ts";
+import { RpcError } from "../errors.ts";
+import type { Limits } from "../wire/limits.ts";
+import type { ParsedOption } from "../wire/option.ts";
+
+export interface ChosenCodec {
+  /** Undefined where there is none that the peer would understand. */
+  codec: Codec | undefined;
+  /** Why the peer is refused, if it is: in `codec`'s own error, or by one line. */
+  refusal: RpcError | undefined;
+}
+
+/** The codec that an Option asks for, also for telling its peer what was wrong with it. */
+export function chooseCodec(
+  { option: { CodecType, Bodies = [] }, error }: ParsedOption,
+  limits: Limits,
+): ChosenCodec {
+  if (!hasCodec(CodecType) && error !== undefined) {
+    return { codec: undefined, refusal: error };
+  }
+  try {
+    const bodies = error === undefined ? Bodies : [];
+    const codec = createCodec(CodecType, { role: "accept", limits, bodies });
+    return { codec, refusal: error };
+  } catch (thrown) {
+    const refusal = RpcError.from(thrown, "internal");
+    // Without bodies of its own the codec can still say what is wrong.
+    return hasCodec(CodecType) && Bodies.length > 0
+      ? chooseCodec(
+          { option: withoutBodies(CodecType), error: refusal },
+          limits,
+        )
+      : { codec: undefined, refusal };
+  }
+}
+
+function withoutBodies(CodecType: string): ParsedOption["option"] {
+  return { MagicNumber: 0, CodecType, ConnectTimeout: 0, HandleTimeout: 0 };
+}

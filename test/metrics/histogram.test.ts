@@ -1,0 +1,64 @@
+import { describe, expect, test } from "bun:test";
+import { Histogram } from "../../src/metrics/histogram.ts";
+import { testRandom } from "../support/seed.ts";
+
+function of(values: readonly number[]): Histogram {
+  const histogram = new Histogram();
+  for (const value of values) histogram.record(value);
+  return histogram;
+}
+
+describe("a histogram", () => {
+  test("of nothing is all zero", () => {
+    const histogram = new Histogram();
+    expect([histogram.count, histogram.max, histogram.quantile(0.5)]).toEqual([
+      0, 0, 0,
+    ]);
+  });
+
+  test("is exact below 32", () => {
+    for (let value = 0; value < 32; value++) {
+      expect(of([value, 1_000]).quantile(0.5)).toBe(value);
+    }
+  });
+
+  test("counts a fraction as the next whole number, and keeps its maximum", () => {
+    expect(of([0.2, 7.5, 100]).quantile(0.3)).toBe(1);
+    expect(of([0.2, 7.5, 100]).quantile(0.5)).toBe(8);
+    expect(of([0.2]).quantile(0.99)).toBe(0.2);
+    expect(of([0.2]).max).toBe(0.2);
+  });
+
+  test("is never below a whole value, and at most 1/16 above it", () => {
+    const random = testRandom();
+    for (let round = 0; round < 10_000; round++) {
+      const value = Math.floor(2 ** (random() * 31));
+      const found = of([value, 2 ** 31]).quantile(0.5);
+      expect(found).toBeGreaterThanOrEqual(value);
+      expect(found).toBeLessThanOrEqual(value * (1 + 1 / 16));
+    }
+  });
+
+  test("finds what a fraction of the values do not exceed", () => {
+    const histogram = of(Array.from({ length: 100 }, (_, at) => at % 20));
+    expect([0, 0.05, 0.051, 0.5, 1].map((q) => histogram.quantile(q))).toEqual([
+      0, 0, 1, 9, 19,
+    ]);
+  });
+
+  test("takes the largest values without losing them", () => {
+    const histogram = of([1, 2 ** 31, 2 ** 40]);
+    expect(histogram.max).toBe(2 ** 40);
+    expect(histogram.quantile(0.5)).toBeGreaterThanOrEqual(2 ** 31);
+    expect(histogram.quantile(1)).toBeGreaterThanOrEqual(2 ** 31);
+  });
+
+  test("takes in another's values", () => {
+    const histogram = of([1, 2]);
+    histogram.merge(of([30, 3]));
+    expect([histogram.count, histogram.max]).toEqual([4, 30]);
+    expect([0.25, 0.5, 0.75, 1].map((q) => histogram.quantile(q))).toEqual([
+      1, 2, 3, 30,
+    ]);
+  });
+});
