@@ -17,6 +17,13 @@ export type RpcEvent =
   | { kind: "handler-timeout"; serviceMethod: string; timeoutMs: number }
   /** A handler threw something that is no RpcError. The stack stays on this side. */
   | { kind: "handler-failed"; serviceMethod: string; error: unknown }
+  /** On a gob connection a number was sent both whole and with a fraction: declare its type. */
+  | {
+      kind: "ambiguous-type";
+      serviceMethod: string;
+      path: string;
+      declaration: string;
+    }
   | { kind: "registered"; registry: string; address: string }
   | {
       kind: "heartbeat-missed";

@@ -34,6 +34,12 @@ export { registerPicker } from "./balance/select-mode.ts";
 export { type Clock, systemClock, type Timer } from "./base/clock.ts";
 export type { Random } from "./base/random.ts";
 export { type BodyEncoding, registerBody } from "./codec/binary/body.ts";
+export { Complex } from "./codec/gob/complex.ts";
+export { type GobFields, gob } from "./codec/gob/gob.ts";
+export { GobNamed } from "./codec/gob/gob-named.ts";
+export { GobTime } from "./codec/gob/gob-time.ts";
+export type { GobType } from "./codec/gob/gob-type.ts";
+export { parseGobType } from "./codec/gob/parse-gob-type.ts";
 export type {
   Codec,
   CodecContext,

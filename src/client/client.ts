@@ -1,12 +1,24 @@
-import { createCodec } from "../codec/table.ts";
+import type { Codec } from "../codec/codec.ts";
+import {
+  binaryCodecType,
+  createCodec,
+  gobCodecType,
+  hasOption,
+} from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { Services } from "../service/services.ts";
 import { PendingCall } from "../session/pending-call.ts";
 import { Session } from "../session/session.ts";
-import { parseAddress } from "../transport/address.ts";
+import { type Protocol, parseAddress } from "../transport/address.ts";
 import { dialPipe } from "../transport/dial.ts";
 import type { Pipe } from "../transport/pipe.ts";
-import { encodeOption, magicNumber, protocolVersion } from "../wire/option.ts";
+import {
+  encodeOption,
+  encodePaddedOption,
+  magicNumber,
+  type Option,
+  protocolVersion,
+} from "../wire/option.ts";
 import { Call, CallPromise } from "./call.ts";
 import {
   type CallOptions,
@@ -18,6 +30,7 @@ import {
 import { type Remote, remote } from "./remote.ts";
 
 const nanosecondsPerMs = 1e6;
+const noOptions: CallOptions = {};
 
 /**
  * One connection to one server, for any number of calls at a time.
@@ -40,7 +53,8 @@ export class Client implements AsyncDisposable {
    * settings have come, with others, which get no answer, when the Option is
    * on its way.
    *
-   * @throws RpcError invalid_argument  no such address, codec or timeout
+   * @throws RpcError invalid_argument  no such address or timeout
+   * @throws RpcError unimplemented     no such codec or body encoding
    * @throws RpcError unavailable       no connection within connectTimeoutMs; sent is false
    * @throws RpcError cancelled         options.signal was aborted
    * @throws RpcError                   whatever the server refuses with
@@ -49,16 +63,18 @@ export class Client implements AsyncDisposable {
     address: string,
     options: ClientOptions = {},
   ): Promise<Client> {
-    const resolved = resolveOptions(options);
-    const { clock, connectTimeoutMs, signal } = resolved;
     const parsed = parseAddress(address);
+    const codecType = codecTypeOf(parsed.protocol, options.codec);
+    const resolved = resolveOptions({ ...options, codec: codecType });
+    const { clock, connectTimeoutMs, signal } = resolved;
+    const codec = codecOf(resolved);
     const startedAt = clock.now();
     const pipe = await dialPipe(parsed, {
       timeoutMs: connectTimeoutMs,
       signal,
       clock,
     });
-    const client = Client.#over(pipe, resolved);
+    const client = Client.#over(pipe, resolved, codec);
     const leftMs = startedAt + connectTimeoutMs - clock.now();
     await client.#accepted(connectTimeoutMs === 0 ? undefined : leftMs);
     return client;
@@ -71,14 +87,19 @@ export class Client implements AsyncDisposable {
    * @throws RpcError unimplemented  no codec of that name
    */
   static over(pipe: Pipe, options: ClientOptions = {}): Client {
-    return Client.#over(pipe, resolveOptions(options));
+    const resolved = resolveOptions(options);
+    return Client.#over(pipe, resolved, codecOf(resolved));
   }
 
-  static #over(pipe: Pipe, options: ResolvedClientOptions): Client {
-    const { codec, limits, bodies, clock, onEvent } = options;
+  static #over(
+    pipe: Pipe,
+    options: ResolvedClientOptions,
+    codec: Codec,
+  ): Client {
+    const { limits, clock, onEvent } = options;
     const session = new Session(pipe, {
       role: "dial",
-      codec: createCodec(codec, { role: "dial", limits, bodies }),
+      codec,
       services: new Services(),
       limits,
       clock,
@@ -86,16 +107,7 @@ export class Client implements AsyncDisposable {
       onEvent,
       onClose: () => {},
     });
-    session.open(
-      encodeOption({
-        MagicNumber: magicNumber,
-        CodecType: codec,
-        ConnectTimeout: options.connectTimeoutMs * nanosecondsPerMs,
-        HandleTimeout: options.handleTimeoutMs * nanosecondsPerMs,
-        Protocol: protocolVersion,
-        ...(bodies.length > 0 ? { Bodies: [...bodies] } : {}),
-      }),
-    );
+    session.open(optionBytes(options));
     return new Client(session, options);
   }
 
@@ -155,9 +167,9 @@ export class Client implements AsyncDisposable {
   async notify(
     serviceMethod: string,
     args?: unknown,
-    options: { body?: string } = {},
+    options: Pick<CallOptions, "body" | "gob"> = {},
   ): Promise<void> {
-    this.#session.notify(serviceMethod, args, options.body);
+    this.#session.notify(serviceMethod, args, options.gob ?? options.body);
   }
 
   /** A view of this client on which services are properties and methods are typed functions. */
@@ -185,7 +197,7 @@ export class Client implements AsyncDisposable {
     serviceMethod: string,
     args: unknown,
     outcome: CallPromise | Call,
-    options: CallOptions = {},
+    options: CallOptions = noOptions,
   ): void {
     const { timeoutMs = this.#options.callTimeoutMs, signal, body } = options;
     try {
@@ -222,9 +234,93 @@ export class Client implements AsyncDisposable {
     try {
       if (signal?.aborted) onAbort();
       await session.accepted;
+    } catch (thrown) {
+      const error = RpcError.from(thrown);
+      if (wasClosedByPeer(session, error)) {
+        throw new UnansweredError(error.message);
+      }
+      if (error.code !== "unavailable" || error.sent === false) throw error;
+      // Nothing was called yet, however far the connection came.
+      throw new RpcError("unavailable", error.message, {
+        sent: false,
+        cause: error,
+      });
     } finally {
       timer?.cancel();
       signal?.removeEventListener("abort", onAbort);
     }
   }
+}
+
+/**
+ * The server closed the connection without a byte: what the original does
+ * when it does not know the codec. Nothing has run.
+ */
+export class UnansweredError extends RpcError {
+  constructor(message: string) {
+    super("unavailable", `${message} without a byte: is it a geerpc server?`, {
+      sent: false,
+    });
+  }
+}
+
+function wasClosedByPeer(session: Session, error: RpcError): boolean {
+  return (
+    error.code === "unavailable" &&
+    error.sent === undefined &&
+    !session.hasHeard
+  );
+}
+
+/**
+ * What a connection to an address of that protocol speaks.
+ *
+ * @throws RpcError invalid_argument  another codec was asked for
+ */
+function codecTypeOf(protocol: Protocol, asked: string | undefined): string {
+  const spoken = protocol === "gorpc+http" ? "gorpc" : protocol;
+  if (hasOption(spoken)) return asked ?? binaryCodecType;
+  if (asked === undefined || asked === spoken) return spoken;
+  throw new RpcError(
+    "invalid_argument",
+    `${protocol}@ addresses speak ${spoken}, not ${asked}: leave the codec out`,
+  );
+}
+
+function codecOf(options: ResolvedClientOptions): Codec {
+  const { codec, limits, bodies, gobTypes, onEvent } = options;
+  return createCodec(codec, {
+    role: "dial",
+    limits,
+    bodies,
+    declaredTypes: (serviceMethod) =>
+      Object.hasOwn(gobTypes, serviceMethod)
+        ? { args: gobTypes[serviceMethod] }
+        : undefined,
+    onAmbiguousType: (ambiguity) =>
+      onEvent({ kind: "ambiguous-type", ...ambiguity }),
+  });
+}
+
+/** What goes out first: nothing to peers that know no Option. */
+function optionBytes(options: ResolvedClientOptions): Uint8Array | undefined {
+  const { codec, bodies, connectTimeoutMs, handleTimeoutMs } = options;
+  if (!hasOption(codec)) return undefined;
+  const option: Option = {
+    MagicNumber: magicNumber,
+    CodecType: codec,
+    ConnectTimeout: nanosecondsOf(connectTimeoutMs),
+    HandleTimeout: nanosecondsOf(handleTimeoutMs),
+    Protocol: protocolVersion,
+    ...(bodies.length > 0 ? { Bodies: [...bodies] } : {}),
+  };
+  return codec === gobCodecType
+    ? encodePaddedOption(option)
+    : encodeOption(option);
+}
+
+/** As the Option carries it: a whole number, and none but 0 is "no limit". 104 days at most. */
+function nanosecondsOf(timeoutMs: number): number {
+  const nanoseconds = Math.ceil(timeoutMs * nanosecondsPerMs);
+  return Math.min(Number.MAX_SAFE_INTEGER, nanoseconds);
 }

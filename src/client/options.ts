@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { GobType } from "../codec/gob/gob-type.ts";
 import { binaryCodecType } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import type { OnEvent } from "../events.ts";
@@ -11,10 +12,15 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** Forces a body encoding: "json" skips the check of what JSON would change, other names are the user's own. */
   body?: string;
+  /** On gob connections: the argument's Go type, where its value alone does not tell. */
+  gob?: GobType;
 }
 
 export interface ClientOptions {
-  /** What the connection speaks. Default `application/x-geerpc`. */
+  /**
+   * What the connection speaks. Default `application/x-geerpc`, or what the
+   * address says (`gorpc@`, `gorpc+http@`, `jsonrpc@`).
+   */
   codec?: string;
   /** For dial, TLS and handshake together, in ms; 0 is none. Default 10,000. */
   connectTimeoutMs?: number;
@@ -24,6 +30,8 @@ export interface ClientOptions {
   handleTimeoutMs?: number;
   /** Names of the user's own body encodings, registered with registerBody. */
   bodies?: readonly string[];
+  /** On gob connections: the Go types of arguments, by serviceMethod. */
+  gobTypes?: Readonly<Record<string, GobType>>;
   limits?: Partial<Limits>;
   clock?: Clock;
   onEvent?: OnEvent;
@@ -47,6 +55,7 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
     callTimeoutMs: options.callTimeoutMs ?? 5_000,
     handleTimeoutMs: options.handleTimeoutMs ?? 0,
     bodies: options.bodies ?? [],
+    gobTypes: options.gobTypes ?? {},
     limits: { ...defaultLimits, ...options.limits },
     clock: options.clock ?? systemClock,
     onEvent: options.onEvent ?? (() => {}),
@@ -64,7 +73,7 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
 
 /** @throws RpcError invalid_argument */
 export function checkTimeout(name: string, timeoutMs: number): void {
-  if (timeoutMs >= 0) return;
+  if (typeof timeoutMs === "number" && timeoutMs >= 0) return;
   throw new RpcError(
     "invalid_argument",
     `${name} is ${timeoutMs}: write a number of milliseconds from 0 (0 is no limit)`,

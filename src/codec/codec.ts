@@ -1,6 +1,7 @@
 import type { RpcError } from "../errors.ts";
 import type { Limits } from "../wire/limits.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
+import type { GobType } from "./gob/gob-type.ts";
 
 /** What the accepting end tells of itself in its first message, where the codec has one. */
 export interface Settings {
@@ -70,12 +71,11 @@ export interface Codec {
   push(chunk: Uint8Array): void;
   read(inbound: Inbound): boolean;
   writeSettings(out: SendBuffer, settings: Settings): void;
-  /** @param bodyName forces a body encoding by name, where the codec has several */
   writeRequest(
     out: SendBuffer,
     head: RequestHead,
     args: unknown,
-    bodyName?: string,
+    form?: Form,
   ): void;
   writeResponse(
     out: SendBuffer,
@@ -96,12 +96,36 @@ export interface Codec {
   writePiece(out: SendBuffer): void;
 }
 
+/** How a caller wants one argument encoded: the name of a body encoding, or its Go type. */
+export type Form = string | GobType;
+
+/** Go types that were declared for a method. */
+export interface DeclaredTypes {
+  args?: GobType | undefined;
+  reply?: GobType | undefined;
+}
+
+/** A number that was sent both whole and with a fraction, and that nobody declared. */
+export interface AmbiguousType {
+  serviceMethod: string;
+  /** Where it stands; empty for the value itself. */
+  path: string;
+  /** The whole type as it is sent now, to correct and declare. */
+  declaration: string;
+}
+
 export interface CodecContext {
   /** Which end of the connection this is: codecs whose requests and answers look alike need to know. */
   role: "dial" | "accept";
   limits: Limits;
   /** Names of the user's body encodings that the Option agreed on. */
   bodies: readonly string[];
+  /** Whether the other end is known to be geerpc, and not the original. */
+  isGeerpcPeer?: boolean;
+  /** For codecs whose wire has types that JavaScript does not. */
+  declaredTypes?: (serviceMethod: string) => DeclaredTypes | undefined;
+  /** Told once per such position. */
+  onAmbiguousType?: (ambiguity: AmbiguousType) => void;
 }
 
 /**

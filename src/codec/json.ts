@@ -7,6 +7,7 @@ import type {
   Codec,
   CodecContext,
   CodecFeatures,
+  Form,
   Inbound,
   RequestHead,
 } from "./codec.ts";
@@ -115,17 +116,17 @@ class JsonCodec implements Codec {
     out: SendBuffer,
     { seq, serviceMethod, oneWay }: RequestHead,
     args: unknown,
-    bodyName?: string,
+    form?: Form,
   ): void {
     if (oneWay) throw lacking("one-way calls");
-    if (bodyName !== undefined && bodyName !== "json") {
-      throw lacking(`a body encoding "${bodyName}"`);
+    if (typeof form === "string" && form !== "json") {
+      throw lacking(`a body encoding "${form}"`);
     }
     this.#write(
       out,
       { ServiceMethod: serviceMethod, Seq: seq, Error: "" },
       args,
-      bodyName === undefined,
+      form !== "json",
     );
   }
 

@@ -1,6 +1,6 @@
 /** Who called, as a handler sees it. */
 export interface Peer {
-  /** `tcp@10.0.0.7:51234`; for a call by POST the client's HTTP address. */
+  /** `tcp@10.0.0.7:51234`; `http` for a call by POST. */
   readonly address: string;
 }
 

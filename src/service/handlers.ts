@@ -50,23 +50,34 @@ export class Handlers {
     return this.#running.size >= this.#options.maxRunning;
   }
 
-  /** Finds the method and runs its handler; whatever goes wrong is the answer. */
-  start(invocation: Invocation): void {
-    const { services, clock } = this.#options;
+  /**
+   * Finds the method and runs its handler; whatever goes wrong is the answer.
+   *
+   * @param startedAt now, on the clock, where the caller knows it
+   * @returns the instant of its end, if it was answered at once
+   */
+  start(
+    invocation: Invocation,
+    startedAt = this.#options.clock.now(),
+  ): number | undefined {
+    const { services } = this.#options;
     let result: unknown;
+    let isLater: boolean;
     try {
       const method = services.find(invocation.serviceMethod);
       this.#admit(invocation, method.inFlight < method.maxRunning);
-      invocation.startedAt = clock.now();
+      invocation.startedAt = startedAt;
       this.#setDeadline(invocation, method.timeoutMs);
       invocation.method = method;
       result = method.begin(invocation.args, invocation);
+      isLater = isThenable(result);
     } catch (thrown) {
-      this.#failed(invocation, thrown);
-      return;
+      return this.#failed(invocation, thrown);
     }
-    if (isThenable(result)) this.#wait(invocation, result);
-    else this.#succeeded(invocation, result);
+    // Of a promise this is the promise itself; of another thenable one that settles once.
+    if (!isLater) return this.#succeeded(invocation, result);
+    this.#wait(invocation, Promise.resolve(result));
+    return undefined;
   }
 
   /** The caller gave up: the handler's signal aborts and nothing is answered. */
@@ -106,17 +117,26 @@ export class Handlers {
   }
 
   #setDeadline(invocation: Invocation, methodTimeoutMs: number): void {
-    const timeoutMs = Math.min(
-      invocation.timeoutMs || Infinity,
+    const { startedAt, arrivedAt = startedAt, timeoutMs } = invocation;
+    const handlingMs = Math.min(
       methodTimeoutMs || Infinity,
       this.#options.handleTimeoutMs || Infinity,
     );
-    if (timeoutMs < Infinity) {
-      invocation.deadlineAt = invocation.startedAt + timeoutMs;
+    const deadlineAt = Math.min(
+      arrivedAt + (timeoutMs || Infinity),
+      startedAt + handlingMs,
+    );
+    if (deadlineAt <= startedAt) {
+      throw new RpcError(
+        "deadline_exceeded",
+        "the call's time was over before its turn came",
+        { sent: false },
+      );
     }
+    if (deadlineAt < Infinity) invocation.deadlineAt = deadlineAt;
   }
 
-  #wait(invocation: Invocation, result: PromiseLike<unknown>): void {
+  #wait(invocation: Invocation, result: Promise<unknown>): void {
     this.#running.set(invocation.seq, invocation);
     if (invocation.deadlineAt !== undefined) {
       this.#deadlines.by(invocation.deadlineAt);
@@ -135,32 +155,61 @@ export class Handlers {
     );
   }
 
-  #succeeded(invocation: Invocation, reply: unknown): void {
+  #succeeded(invocation: Invocation, reply: unknown): number {
     // An answer that was given early was a failure.
-    this.#count(invocation, invocation.isAnswered);
-    if (invocation.isAnswered) return;
-    invocation.isAnswered = true;
-    if (!invocation.isOneWay) this.#options.answerer.reply(invocation, reply);
+    const wasAnswered = invocation.isAnswered;
+    if (!wasAnswered) {
+      invocation.isAnswered = true;
+      if (!invocation.isOneWay) this.#options.answerer.reply(invocation, reply);
+    }
+    return this.#count(invocation, wasAnswered);
   }
 
-  #failed(invocation: Invocation, thrown: unknown): void {
-    this.#count(invocation, true);
-    const error = RpcError.from(thrown);
-    if (error !== thrown && invocation.method !== undefined) {
-      const { serviceMethod } = invocation.method;
+  #failed(invocation: Invocation, thrown: unknown): number {
+    const endedAt = this.#count(invocation, true);
+    // Without a method it was refused, by an error of our own.
+    const error =
+      invocation.method === undefined
+        ? RpcError.from(thrown)
+        : this.#errorOf(invocation.method.serviceMethod, thrown);
+    if (!invocation.isAnswered) {
+      invocation.isAnswered = true;
+      if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
+    }
+    return endedAt;
+  }
+
+  /**
+   * What the caller is told of a handler's throw: a new error, since `sent:
+   * false` of a call that the handler made itself must not tell the caller
+   * that this one did not run.
+   */
+  #errorOf(serviceMethod: string, thrown: unknown): RpcError {
+    let error: RpcError;
+    let isForeign = true;
+    try {
+      const { code, message, details } = RpcError.from(thrown);
+      error = new RpcError(code, String(message), { details });
+      isForeign = !(thrown instanceof RpcError);
+    } catch {
+      // Such as a revoked proxy.
+      error = new RpcError("unknown", "what was thrown cannot be read");
+    }
+    if (isForeign) {
       this.#options.onEvent({
         kind: "handler-failed",
         serviceMethod,
         error: thrown,
       });
     }
-    if (invocation.isAnswered) return;
-    invocation.isAnswered = true;
-    if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
+    return error;
   }
 
-  #count({ method, startedAt }: Invocation, isError: boolean): void {
-    method?.end(this.#options.clock.now() - startedAt, isError);
+  /** Returns the instant of the end. */
+  #count({ method, startedAt }: Invocation, isError: boolean): number {
+    const now = this.#options.clock.now();
+    method?.end(now - startedAt, isError);
+    return now;
   }
 
   /** Answers for the handlers that are out of time; they go on, but nobody waits. */
@@ -194,10 +243,10 @@ export class Handlers {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+function isThenable(value: unknown): boolean {
   return (
-    typeof value === "object" &&
-    value !== null &&
+    ((typeof value === "object" && value !== null) ||
+      typeof value === "function") &&
     typeof (value as { then?: unknown }).then === "function"
   );
 }

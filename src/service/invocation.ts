@@ -17,6 +17,8 @@ export class Invocation implements Context {
   /** What the caller allows, in ms from its arrival; 0 is no limit. */
   readonly timeoutMs: number;
   metadata = noMetadata;
+  /** An instant on the clock, where it had to wait for its turn; else that is `startedAt`. */
+  arrivedAt: number | undefined;
   deadlineAt: number | undefined;
   method: Method | undefined;
   startedAt = 0;

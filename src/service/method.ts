@@ -1,3 +1,4 @@
+import type { GobType } from "../codec/gob/gob-type.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Context } from "./context.ts";
 import { Shape } from "./shape.ts";
@@ -10,6 +11,8 @@ export interface MethodOptions {
   timeoutMs?: number;
   /** How many calls may run at a time on this server; more are `resource_exhausted`. */
   maxRunning?: number;
+  /** On gob connections: the reply's Go type, where its value alone does not tell. */
+  gob?: { reply: GobType };
 }
 
 /** Above this count only every 1,024th call's argument is looked at. */
@@ -20,6 +23,7 @@ export class Method {
   readonly serviceMethod: string;
   readonly timeoutMs: number;
   readonly maxRunning: number;
+  readonly replyType: GobType | undefined;
   readonly #handler: Handler;
   readonly #target: object;
   calls = 0;
@@ -33,13 +37,14 @@ export class Method {
     serviceMethod: string,
     target: object,
     handler: Handler,
-    { timeoutMs = 0, maxRunning = Infinity }: MethodOptions = {},
+    { timeoutMs = 0, maxRunning = Infinity, gob }: MethodOptions = {},
   ) {
     this.serviceMethod = serviceMethod;
     this.#target = target;
     this.#handler = handler;
     this.timeoutMs = timeoutMs;
     this.maxRunning = maxRunning;
+    this.replyType = gob?.reply;
   }
 
   /** Counts a call in and runs the handler; whoever calls this calls end() once. */

@@ -62,6 +62,13 @@ export class Services {
         `a service named ${serviceName} is registered already: give this one another name`,
       );
     }
+    for (const method of handlers.keys()) {
+      if (!method.includes(".")) continue;
+      throw new RpcError(
+        "invalid_argument",
+        `"${method}" cannot be a method's name: names split at their last dot`,
+      );
+    }
     for (const method of Object.keys(methods)) {
       if (handlers.has(method)) continue;
       throw new RpcError(
@@ -106,6 +113,11 @@ export class Services {
         ? `rpc server: can't find method ${serviceMethod.slice(dot + 1)}`
         : `rpc server: can't find service ${service}`,
     );
+  }
+
+  /** The method of that name, if there is one. */
+  peek(serviceMethod: string): Method | undefined {
+    return this.#methods.get(serviceMethod);
   }
 
   /** Methods by service, both sorted, without the built-in ones. */

@@ -1,6 +1,7 @@
 import { Queue } from "../base/queue.ts";
 import type { RequestHead } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
+import type { Peer } from "../service/context.ts";
 import { Handlers, type HandlersOptions } from "../service/handlers.ts";
 import { Invocation } from "../service/invocation.ts";
 import type { Sender } from "./sender.ts";
@@ -12,7 +13,7 @@ export interface CalleeOptions extends Omit<HandlersOptions, "answerer"> {
   yieldsToCongestion: boolean;
   /** Asks for more bytes, or for none. */
   setPaused(isPaused: boolean): void;
-  /** Told when a handler has ended and its answer is queued. */
+  /** Told when handlers have ended and their answers are queued. */
   onSettled(): void;
 }
 
@@ -24,10 +25,13 @@ export class Callee {
   readonly #sender: Sender;
   readonly #options: CalleeOptions;
   readonly #handlers: Handlers;
+  readonly #peer: Peer;
   /** Requests that were read and whose handlers have not started. */
   readonly #ready = new Queue<Invocation>();
   /** Those of them that their callers have taken back. */
   readonly #cancelled = new Set<number>();
+  /** When the requests were read that came since the last advance(). */
+  #readAt: number | undefined;
   #isPaused = false;
   #isAdvancing = false;
   #isRefusing = false;
@@ -37,6 +41,7 @@ export class Callee {
     this.#sender = sender;
     this.#options = options;
     this.#handlers = new Handlers({ ...options, answerer: this });
+    this.#peer = Object.freeze({ address: options.peerAddress });
   }
 
   /** Requests that have no answer yet, and handlers that have not settled. */
@@ -49,16 +54,17 @@ export class Callee {
       this.badRequest(head, drainError());
       return;
     }
-    this.#ready.push(
-      new Invocation(
-        head.seq,
-        head.serviceMethod,
-        args,
-        head.timeoutMs,
-        head.oneWay,
-        { address: this.#options.peerAddress },
-      ),
+    const invocation = new Invocation(
+      head.seq,
+      head.serviceMethod,
+      args,
+      head.timeoutMs,
+      head.oneWay,
+      this.#peer,
     );
+    this.#readAt ??= this.#options.clock.now();
+    invocation.arrivedAt = this.#readAt;
+    this.#ready.push(invocation);
   }
 
   badRequest(
@@ -82,21 +88,26 @@ export class Callee {
   advance(): void {
     if (this.#isAdvancing) return;
     this.#isAdvancing = true;
+    let now: number | undefined;
     while (!this.#hasEnded && !this.#mustWait) {
       const invocation = this.#ready.shift();
       if (invocation === undefined) break;
       if (!this.#cancelled.delete(invocation.seq)) {
-        this.#handlers.start(invocation);
+        // The end of one is the beginning of the next: half as many looks at the clock.
+        now = this.#handlers.start(invocation, now);
       }
     }
     this.#isAdvancing = false;
+    this.#readAt = undefined;
     if (this.#ready.length === 0) this.#cancelled.clear();
     this.#pauseIf(this.#mustWait);
   }
 
   /** There may be room again. */
   resume(): void {
-    if (this.#isPaused) this.advance();
+    if (!this.#isPaused || this.#isAdvancing) return;
+    this.advance();
+    this.#options.onSettled();
   }
 
   /** The connection has ended for `reason`: nobody can be answered. */
@@ -115,8 +126,8 @@ export class Callee {
   }
 
   settled(): void {
-    this.resume();
-    this.#options.onSettled();
+    if (this.#isPaused) this.resume();
+    else this.#options.onSettled();
   }
 
   /** A codec with cancels is read on past the limit of handlers: cancels, and answers, must get through. */

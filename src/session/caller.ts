@@ -1,6 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { Queue } from "../base/queue.ts";
-import type { RequestHead } from "../codec/codec.ts";
+import type { Form, RequestHead } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import { CallsInFlight, deadlineError } from "./calls-in-flight.ts";
 import type { PendingCall } from "./pending-call.ts";
@@ -16,8 +15,8 @@ export class Caller {
   readonly #clock: Clock;
   readonly #openedAt: number;
   readonly #calls: CallsInFlight;
-  /** Calls that wait for room in the outbox. */
-  readonly #waiting = new Queue<PendingCall>();
+  /** Calls that wait for room in the outbox, oldest first. */
+  readonly #waiting = new Set<PendingCall>();
   #seq = 0;
   #isSendingWaiting = false;
 
@@ -41,15 +40,18 @@ export class Caller {
 
   /** Starts a call; its outcome is told exactly once, at its deadline at the latest. */
   start(call: PendingCall): void {
+    const now = this.#clock.now();
     call.seq = ++this.#seq;
-    if (call.timeoutMs > 0) {
-      call.deadlineAt = this.#clock.now() + call.timeoutMs;
-    }
+    if (call.timeoutMs > 0) call.deadlineAt = now + call.timeoutMs;
     this.#calls.add(call);
-    call.watch((signal) => this.#giveUp(call, RpcError.fromAbort(signal)));
-    const mustWait = this.#waiting.length > 0 || this.#sender.isCongested;
-    if (mustWait) this.#waiting.push(call);
-    else this.#send(call);
+    if (call.signal !== undefined) this.#watch(call, call.signal);
+    const mustWait = this.#waiting.size > 0 || this.#sender.isCongested;
+    if (mustWait) this.#waiting.add(call);
+    else this.#send(call, now);
+  }
+
+  #watch(call: PendingCall, signal: AbortSignal): void {
+    call.watch(() => this.#giveUp(call, RpcError.fromAbort(signal)));
   }
 
   /**
@@ -59,7 +61,7 @@ export class Caller {
    * @throws RpcError invalid_argument   the argument cannot be encoded
    * @throws RpcError resource_exhausted too much is queued already
    */
-  notify(serviceMethod: string, args: unknown, body?: string): void {
+  notify(serviceMethod: string, args: unknown, form?: Form): void {
     if (this.#sender.isCongested) {
       throw new RpcError(
         "resource_exhausted",
@@ -67,8 +69,9 @@ export class Caller {
         { sent: false },
       );
     }
-    const head = this.#headOf(++this.#seq, serviceMethod, 0, true);
-    this.#sender.request(head, args, body);
+    const now = this.#clock.now();
+    const head = this.#headOf(++this.#seq, serviceMethod, 0, true, now);
+    this.#sender.request(head, args, form);
   }
 
   settle(seq: number, reply: unknown): void {
@@ -83,31 +86,37 @@ export class Caller {
   sendWaiting(): void {
     if (this.#isSendingWaiting) return;
     this.#isSendingWaiting = true;
-    while (!this.#sender.isCongested) {
-      const call = this.#waiting.shift();
-      if (call === undefined) break;
-      if (this.#calls.has(call.seq)) this.#send(call);
+    for (const call of this.#waiting) {
+      if (this.#sender.isCongested) break;
+      this.#waiting.delete(call);
+      this.#send(call, this.#clock.now());
     }
     this.#isSendingWaiting = false;
   }
 
-  /** The connection has ended for `reason`: so do all calls. */
-  end(reason: RpcError): void {
+  /**
+   * The connection has ended for `reason`: so do all calls.
+   *
+   * @param isFlushed whether what is queued is still sent
+   */
+  end(reason: RpcError, isFlushed: boolean): void {
     this.#waiting.clear();
-    this.#calls.failAll(({ position = Infinity }) => {
+    this.#calls.failAll(({ position }) => {
       // A peer that refused the connection has run nothing of it.
-      const wasSent = reason.sent !== false && this.#sender.hasTaken(position);
+      const wasSent =
+        reason.sent !== false &&
+        position !== undefined &&
+        (isFlushed || this.#sender.hasTaken(position));
       return lostError(reason, wasSent);
     });
   }
 
-  #send(call: PendingCall): void {
-    const { seq, serviceMethod, args, body, deadlineAt } = call;
-    const leftMs =
-      deadlineAt === Infinity ? 0 : wireMs(deadlineAt - this.#clock.now());
-    const head = this.#headOf(seq, serviceMethod, leftMs, false);
+  #send(call: PendingCall, now: number): void {
+    const { seq, serviceMethod, args, form, deadlineAt } = call;
+    const leftMs = deadlineAt === Infinity ? 0 : wireMs(deadlineAt - now);
+    const head = this.#headOf(seq, serviceMethod, leftMs, false, now);
     try {
-      call.position = this.#sender.request(head, args, body);
+      call.position = this.#sender.request(head, args, form);
     } catch (thrown) {
       this.#calls.fail(seq, RpcError.from(thrown, "internal"));
     }
@@ -118,12 +127,14 @@ export class Caller {
     serviceMethod: string,
     timeoutMs: number,
     oneWay: boolean,
+    now: number,
   ): RequestHead {
-    const sentAtMs = Math.trunc(this.#clock.now() - this.#openedAt) >>> 0;
+    const sentAtMs = Math.trunc(now - this.#openedAt) >>> 0;
     return { seq, serviceMethod, timeoutMs, sentAtMs, oneWay };
   }
 
   #giveUp(call: PendingCall, error: RpcError): void {
+    this.#waiting.delete(call);
     if (call.position !== undefined && this.#sender.canCancel) {
       this.#sender.cancel(call.seq);
     }

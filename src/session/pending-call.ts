@@ -1,3 +1,4 @@
+import type { Form } from "../codec/codec.ts";
 import type { RpcError } from "../errors.ts";
 
 /** Where one call's outcome goes: exactly one of both, once. */
@@ -12,14 +13,14 @@ export class PendingCall {
   seq = 0;
   readonly serviceMethod: string;
   readonly args: unknown;
-  readonly body: string | undefined;
+  readonly form: Form | undefined;
   readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly outcome: Outcome;
   /** An instant on the clock; Infinity where the call has no limit. */
   deadlineAt = Infinity;
   /** Where its first byte stands in the connection's bytes; undefined while it has none. */
   position: number | undefined;
-  readonly #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
 
   constructor(
@@ -28,28 +29,26 @@ export class PendingCall {
     outcome: Outcome,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    body: string | undefined,
+    form: Form | undefined,
   ) {
     this.serviceMethod = serviceMethod;
     this.args = args;
     this.outcome = outcome;
     this.timeoutMs = timeoutMs;
-    this.#signal = signal;
-    this.body = body;
+    this.signal = signal;
+    this.form = form;
   }
 
-  /** Watches the caller's signal until the call is over. */
-  watch(onAbort: (signal: AbortSignal) => void): void {
-    const signal = this.#signal;
-    if (signal === undefined) return;
-    this.#onAbort = () => onAbort(signal);
-    signal.addEventListener("abort", this.#onAbort);
+  /** Watches the caller's signal, where there is one, until the call is over. */
+  watch(onAbort: () => void): void {
+    this.#onAbort = onAbort;
+    this.signal?.addEventListener("abort", onAbort);
   }
 
   /** Stops watching. */
   release(): void {
     if (this.#onAbort === undefined) return;
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.signal?.removeEventListener("abort", this.#onAbort);
     this.#onAbort = undefined;
   }
 }

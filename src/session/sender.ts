@@ -1,4 +1,4 @@
-import type { Codec, RequestHead, Settings } from "../codec/codec.ts";
+import type { Codec, Form, RequestHead, Settings } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import type { Outbox } from "../transport/outbox.ts";
 import { pieceBytes } from "../wire/frame.ts";
@@ -48,9 +48,9 @@ export class Sender {
    *
    * @throws RpcError as Codec.writeRequest; nothing is queued then
    */
-  request(head: RequestHead, args: unknown, body: string | undefined): number {
+  request(head: RequestHead, args: unknown, form: Form | undefined): number {
     const { buffer, position } = this.#outbox;
-    this.#codec.writeRequest(buffer, head, args, body);
+    this.#codec.writeRequest(buffer, head, args, form);
     this.#outbox.schedule();
     return position;
   }

@@ -1,5 +1,11 @@
 import type { Clock } from "../base/clock.ts";
-import type { Codec, Inbound, RequestHead, Settings } from "../codec/codec.ts";
+import type {
+  Codec,
+  Form,
+  Inbound,
+  RequestHead,
+  Settings,
+} from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import type { OnEvent } from "../events.ts";
 import type { Services } from "../service/services.ts";
@@ -52,6 +58,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   readonly #closed = Promise.withResolvers<void>();
   #mayBeginWithLineFeed: boolean;
   #isFinishing = false;
+  #hasHeard = false;
   /** Why nothing more is read or written; the pipe may live on until it is flushed. */
   #ending: RpcError | undefined;
   #isClosed = false;
@@ -100,6 +107,11 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     return this.#ending === undefined && !this.#isFinishing;
   }
 
+  /** Whether a byte of the peer has come. */
+  get hasHeard(): boolean {
+    return this.#hasHeard;
+  }
+
   /** Calls that have no answer yet. */
   get inFlightCount(): number {
     return this.#caller.inFlightCount;
@@ -138,9 +150,9 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
    *
    * @throws RpcError unavailable  no connection; else as Caller.notify
    */
-  notify(serviceMethod: string, args: unknown, body?: string): void {
+  notify(serviceMethod: string, args: unknown, form?: Form): void {
     if (!this.isAvailable) throw this.#lostError();
-    this.#caller.notify(serviceMethod, args, body);
+    this.#caller.notify(serviceMethod, args, form);
   }
 
   /**
@@ -148,14 +160,14 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
    * still sent. Resolves when it is gone.
    */
   shutdown(reason: RpcError): Promise<void> {
-    this.#end(reason);
+    this.#end(reason, true);
     this.#outbox.shutdown();
     return this.closed;
   }
 
   /** Ends the connection now. */
   abort(reason: RpcError): void {
-    this.#end(reason);
+    this.#end(reason, false);
     this.#pipe.abort();
   }
 
@@ -196,7 +208,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
 
   error(seq: number, error: RpcError): void {
     // Seq 0: the peer gave the connection up, or never took it.
-    if (seq === 0) void this.shutdown(error);
+    if (seq === 0) this.#leave(error);
     else this.#caller.fail(seq, error);
   }
 
@@ -208,6 +220,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
 
   data(chunk: Uint8Array): void {
     if (this.#ending !== undefined) return;
+    this.#hasHeard = true;
     let broken: unknown;
     try {
       this.#codec.push(this.#withoutLineFeed(chunk));
@@ -227,9 +240,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
 
   end(): void {
     const { peer } = this.#pipe;
-    void this.shutdown(
-      new RpcError("unavailable", `${peer} closed the connection`),
-    );
+    this.#leave(new RpcError("unavailable", `${peer} closed the connection`));
   }
 
   close(error: RpcError | undefined): void {
@@ -241,6 +252,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
           "unavailable",
           `the connection to ${this.#pipe.peer} was closed`,
         ),
+      false,
     );
     this.#outbox.close();
     this.#closed.resolve();
@@ -288,7 +300,22 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     const { onEvent, role } = this.#options;
     onEvent({ kind: "connection-cut", peer: this.#pipe.peer, error });
     if (role === "accept") this.#sender.error(0, "", error);
-    void this.shutdown(error);
+    this.#leave(error);
+  }
+
+  /**
+   * Ends a connection over which the peer takes no more requests. Answers that
+   * are queued are still sent; requests are dropped, so that their callers,
+   * who are told that they were not sent, may take them elsewhere.
+   */
+  #leave(reason: RpcError): void {
+    if (this.#ending !== undefined || this.#options.role === "accept") {
+      void this.shutdown(reason);
+      return;
+    }
+    this.#end(reason, false);
+    this.#outbox.close();
+    this.#pipe.shutdown();
   }
 
   #lostError(): RpcError {
@@ -296,11 +323,11 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   }
 
   /** The one path to the end; the first reason counts. */
-  #end(reason: RpcError): void {
+  #end(reason: RpcError, isFlushed: boolean): void {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
     this.#accepted.reject(reason);
     this.#callee.end(reason);
-    this.#caller.end(reason);
+    this.#caller.end(reason, isFlushed);
   }
 }

@@ -1,16 +1,24 @@
 import { RpcError } from "../errors.ts";
 
 /** The ways to reach a server: the word in front of an address's `@`. */
-export const protocols = ["tcp", "unix", "http"] as const;
+export const protocols = [
+  "tcp",
+  "unix",
+  "http",
+  "gorpc",
+  "gorpc+http",
+  "jsonrpc",
+] as const;
 
 export type Protocol = (typeof protocols)[number];
 
 /**
  * Where a server is, as data: `tcp@host:port`, `http@host:port` (RPC after
- * HTTP CONNECT on the same kind of socket) or `unix@path`.
+ * HTTP CONNECT on the same kind of socket) or `unix@path`; or one of Go's
+ * net/rpc, `gorpc@host:port`, `gorpc+http@host:port`, `jsonrpc@host:port`.
  */
 export type Address =
-  | { protocol: "tcp" | "http"; host: string; port: number }
+  | { protocol: Exclude<Protocol, "unix">; host: string; port: number }
   | { protocol: "unix"; path: string };
 
 const example = "write tcp@host:port, http@host:port or unix@/path";
@@ -35,6 +43,9 @@ export function parseAddress(text: string): Address {
       return { protocol, path: rest };
     case "tcp":
     case "http":
+    case "gorpc":
+    case "gorpc+http":
+    case "jsonrpc":
       return { protocol, ...parseHostPort(rest, text) };
     default:
       throw illFormed(text, `unknown protocol "${protocol}", ${example}`);

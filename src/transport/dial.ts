@@ -60,10 +60,11 @@ export function dialPipe(
   connectSocket(address, text, (opened) => {
     pipe = opened;
     if (isOver) opened.abort();
-    else if (address.protocol !== "http") finish(() => resolve(opened));
-    else {
-      const { host, port } = address;
-      connectThrough(opened, host, port).then(
+    else if (address.protocol !== "http" && address.protocol !== "gorpc+http") {
+      finish(() => resolve(opened));
+    } else {
+      const { protocol, host, port } = address;
+      connectThrough(opened, host, port, protocol === "gorpc+http").then(
         () => finish(() => resolve(opened)),
         (thrown) => fail(RpcError.from(thrown)),
       );

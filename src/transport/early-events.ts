@@ -7,7 +7,12 @@ export class EarlyEvents implements PipeHandler {
 
   /** Tells `handler` what came, once. */
   replay(handler: PipeHandler): void {
-    for (const event of this.#events.splice(0)) event(handler);
+    for (const event of this.take()) event(handler);
+  }
+
+  /** What came, to be told one by one; nothing of it is kept. */
+  take(): ((handler: PipeHandler) => void)[] {
+    return this.#events.splice(0);
   }
 
   data(chunk: Uint8Array): void {

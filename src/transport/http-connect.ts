@@ -9,6 +9,9 @@ export const connectPath = "/_geeprc_";
 export const correctConnectPath = "/_geerpc_";
 /** What follows the version in the answer to a CONNECT that was accepted. */
 export const connectedStatus = "200 Connected to Gee RPC";
+/** The same of Go's net/rpc. */
+export const goConnectPath = "/_goRPC_";
+export const goConnectedStatus = "200 Connected to Go RPC";
 
 /** The longest head of a request or of an answer. */
 export const maxHeadBytes = 8 * 1024;
@@ -26,8 +29,9 @@ export function headEnd(bytes: Uint8Array): number | undefined {
 }
 
 /**
- * Turns an open pipe into one that speaks RPC, by HTTP CONNECT. Resolves once
- * the server has agreed; bytes behind its answer wait for the next attach().
+ * Turns an open pipe into one that speaks RPC, by HTTP CONNECT: the original's
+ * or, with `isGo`, net/rpc's. Resolves once the server has agreed; bytes behind
+ * its answer wait for the next attach().
  *
  * @throws RpcError unavailable  any other answer: a proxy, a web server; it is quoted
  */
@@ -35,29 +39,35 @@ export function connectThrough(
   pipe: Pipe,
   host: string,
   port: number,
+  isGo = false,
 ): Promise<void> {
+  const path = isGo ? goConnectPath : connectPath;
+  const status = isGo ? goConnectedStatus : connectedStatus;
   return new Promise((resolve, reject) => {
-    pipe.attach(new AnswerReader(pipe, resolve, reject));
+    pipe.attach(new AnswerReader(pipe, status, resolve, reject));
     const target = formatHostPort(host, port);
     // A request this short always fits into the buffer of a fresh socket.
     pipe.write(
-      Buffer.from(`CONNECT ${connectPath} HTTP/1.1\r\nHost: ${target}\r\n\r\n`),
+      Buffer.from(`CONNECT ${path} HTTP/1.1\r\nHost: ${target}\r\n\r\n`),
     );
   });
 }
 
 class AnswerReader implements PipeHandler {
   readonly #pipe: Pipe;
+  readonly #status: string;
   readonly #resolve: () => void;
   readonly #reject: (error: RpcError) => void;
   #bytes: Uint8Array = new Uint8Array(0);
 
   constructor(
     pipe: Pipe,
+    status: string,
     resolve: () => void,
     reject: (error: RpcError) => void,
   ) {
     this.#pipe = pipe;
+    this.#status = status;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -70,7 +80,8 @@ class AnswerReader implements PipeHandler {
       return;
     }
     const head = Buffer.from(this.#bytes.subarray(0, end)).toString("latin1");
-    if (!/^HTTP\/1\.[01] 200 Connected to Gee RPC\r?\n/.test(head)) {
+    const line = head.split(/\r?\n/, 1)[0] ?? "";
+    if (!/^HTTP\/1\.[01] /.test(line) || line.slice(9) !== this.#status) {
       this.#refuse();
       return;
     }
@@ -88,12 +99,12 @@ class AnswerReader implements PipeHandler {
 
   close(error: RpcError | undefined): void {
     this.#reject(
-      error ??
-        new RpcError(
-          "unavailable",
+      new RpcError(
+        "unavailable",
+        error?.message ??
           `${this.#pipe.peer} closed the connection instead of answering CONNECT`,
-          { sent: false },
-        ),
+        { sent: false, cause: error },
+      ),
     );
   }
 

@@ -1,4 +1,4 @@
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import { RpcError } from "../errors.ts";
 import { type Address, formatAddress, formatHostPort } from "./address.ts";
 import type { Pipe } from "./pipe.ts";
@@ -24,6 +24,12 @@ export async function listenPipes(
 ): Promise<Listener> {
   if (address.protocol === "unix") return listenUnix(address.path, onPipe);
   const { protocol, host, port } = address;
+  if (protocol !== "tcp" && protocol !== "http") {
+    throw new RpcError(
+      "invalid_argument",
+      `nothing listens on ${protocol}@: write tcp@${formatHostPort(host, port)}; what a connection speaks shows in its first bytes`,
+    );
+  }
   const hostname = host === "" ? "0.0.0.0" : host;
   try {
     const listener = Bun.listen<SocketPipe>({
@@ -70,23 +76,28 @@ async function listenUnix(
   try {
     listener = listen();
   } catch (thrown) {
-    if (codeOf(thrown) !== "EADDRINUSE" || (await isServed(path))) {
+    if (codeOf(thrown) !== "EADDRINUSE" || !(await isStale(path))) {
       throw cannotListen(address, thrown);
     }
-    // Nobody answers: the file was left behind by a process that died.
-    unlinkSync(path);
-    listener = listen();
+    try {
+      unlinkSync(path);
+      listener = listen();
+    } catch (again) {
+      throw cannotListen(address, again);
+    }
   }
   return { address, close: () => listener.stop() };
 }
 
-async function isServed(path: string): Promise<boolean> {
+/** Whether a process that died left the file behind: a socket where nobody answers. Any other file is its owner's. */
+async function isStale(path: string): Promise<boolean> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
   try {
     const socket = await Bun.connect({ unix: path, socket: { data() {} } });
     socket.terminate();
-    return true;
-  } catch {
     return false;
+  } catch {
+    return true;
   }
 }
 

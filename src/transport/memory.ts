@@ -34,6 +34,8 @@ class MemoryPipe implements Pipe {
   #hasShutDown = false;
   #hasEnded = false;
   #isClosed = false;
+  /** What close() has to tell once somebody is attached. */
+  #untoldClose: { error: RpcError | undefined } | undefined;
 
   constructor(peer: string, capacityBytes: number) {
     this.peer = peer;
@@ -57,7 +59,8 @@ class MemoryPipe implements Pipe {
       this.#capacityBytes - other.#inboxBytes,
     );
     if (taken > 0) {
-      other.#inbox.push(bytes.slice(0, taken));
+      // Not slice(): of a Buffer that is a view.
+      other.#inbox.push(new Uint8Array(bytes.subarray(0, taken)));
       other.#inboxBytes += taken;
       other.#schedule();
     }
@@ -77,6 +80,8 @@ class MemoryPipe implements Pipe {
   shutdown(): void {
     this.#hasShutDown = true;
     this.#other.#schedule();
+    // The end is only seen by reading on.
+    this.resume();
   }
 
   abort(): void {
@@ -97,12 +102,21 @@ class MemoryPipe implements Pipe {
 
   #deliver(): void {
     const handler = this.#handler;
-    if (handler === undefined || this.#isPaused || this.#isClosed) return;
+    if (handler === undefined) return;
+    if (this.#isClosed) {
+      this.#tellClose(handler);
+      return;
+    }
+    if (this.#hasRoomAfterShort) {
+      this.#isShort = false;
+      handler.drain();
+    }
+    if (this.#isPaused || this.#isClosed) return;
     const chunk = this.#inbox.shift();
     if (chunk !== undefined) {
       this.#inboxBytes -= chunk.length;
       handler.data(chunk);
-      this.#other.#makeRoom();
+      this.#other.#schedule();
       this.#schedule();
     } else if (this.#other.#hasShutDown) this.#end(handler);
   }
@@ -118,16 +132,23 @@ class MemoryPipe implements Pipe {
     }
   }
 
-  #makeRoom(): void {
-    if (!this.#isShort || this.#isClosed) return;
-    this.#isShort = false;
-    this.#handler?.drain();
+  get #hasRoomAfterShort(): boolean {
+    return this.#isShort && this.#other.#inboxBytes < this.#capacityBytes;
   }
 
   #close(error: RpcError | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#inbox = [];
-    this.#handler?.close(error);
+    this.#inboxBytes = 0;
+    this.#untoldClose = { error };
+    if (this.#handler !== undefined) this.#tellClose(this.#handler);
+  }
+
+  #tellClose(handler: PipeHandler): void {
+    const told = this.#untoldClose;
+    if (told === undefined) return;
+    this.#untoldClose = undefined;
+    handler.close(told.error);
   }
 }

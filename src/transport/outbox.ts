@@ -101,6 +101,7 @@ export class Outbox {
   flush(): void {
     if (this.#isBlocked || this.#isClosed) return;
     const { buffer } = this;
+    const takenBefore = this.#takenBytes;
     for (;;) {
       if (buffer.length < this.#options.lowBytes) this.#owner.refill(buffer);
       if (buffer.length === 0) break;
@@ -109,7 +110,7 @@ export class Outbox {
       this.#takenBytes += taken;
       buffer.consume(taken);
       if (buffer.length > 0) {
-        this.#block(taken);
+        this.#block(this.#takenBytes > takenBefore);
         break;
       }
     }
@@ -120,10 +121,10 @@ export class Outbox {
     this.#owner.flushed();
   }
 
-  #block(taken: number): void {
+  #block(hasProgressed: boolean): void {
     const { clock, stallTimeoutMs } = this.#options;
     this.#isBlocked = true;
-    if (taken > 0 || this.#progressAt === undefined) {
+    if (hasProgressed || this.#progressAt === undefined) {
       this.#progressAt = clock.now();
     }
     this.#stall.by(this.#progressAt + stallTimeoutMs);

@@ -6,7 +6,11 @@ export interface PipeHandler {
   data(chunk: Uint8Array): void;
   /** After a write() that took less than it was given: there is room again. */
   drain(): void;
-  /** The peer will send no more. Writing is still possible. */
+  /**
+   * The peer will send no more. Writing is still possible, unless shutdown()
+   * came first: then the pipe is over, and close() may come in the place of
+   * this.
+   */
   end(): void;
   /**
    * The pipe is gone; the last call, made once. `error` is set where it did
@@ -33,7 +37,10 @@ export interface Pipe {
    * changed afterwards. Returns 0 on a pipe that is closed.
    */
   write(bytes: Uint8Array): number;
-  /** Stops data(); what was read already may still come. */
+  /**
+   * Stops data(); what was read already may still come. The peer's end may be
+   * told only after resume() or shutdown().
+   */
   pause(): void;
   resume(): void;
   /** Says that nothing more will be written. What was taken still arrives. */

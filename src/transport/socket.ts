@@ -26,7 +26,9 @@ export class SocketPipe implements Pipe {
   attach(handler: PipeHandler): void {
     const before = this.#handler;
     this.#handler = handler;
-    if (before instanceof EarlyEvents) before.replay(handler);
+    if (!(before instanceof EarlyEvents)) return;
+    // One of the events may make the handler attach another.
+    for (const event of before.take()) event(this.#handler);
   }
 
   write(bytes: Uint8Array): number {

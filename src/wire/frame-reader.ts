@@ -1,5 +1,6 @@
 import { RpcError } from "../errors.ts";
 import { headerBytes, maxContentBytes } from "./frame.ts";
+import { readUint32 } from "./little-endian.ts";
 
 /**
  * Cuts a stream of bytes, in whatever pieces it comes, into binary frames.
@@ -17,12 +18,10 @@ export class FrameReader {
   code = 0;
   seq = 0;
   bytes: Buffer = empty;
-  view: DataView = emptyView;
   start = 0;
   end = 0;
 
   #chunk: Buffer = empty;
-  #chunkView: DataView = emptyView;
   #at = 0;
   /** A frame that began in an earlier chunk. */
   #torn: Buffer = empty;
@@ -31,7 +30,6 @@ export class FrameReader {
   /** Takes the next bytes; only allowed once next() has returned false. Keeps `chunk` until then. */
   push(chunk: Uint8Array): void {
     this.#chunk = asBuffer(chunk);
-    this.#chunkView = viewOf(chunk);
     this.#at = 0;
   }
 
@@ -45,11 +43,10 @@ export class FrameReader {
     if (this.#tornLength > 0) return this.#nextTorn();
     const left = this.#chunk.length - this.#at;
     if (left >= headerBytes) {
-      this.#readHeader(this.#chunkView, this.#at);
+      this.#readHeader(this.#chunk, this.#at);
       const length = this.end - this.start;
       if (left >= headerBytes + length) {
         this.bytes = this.#chunk;
-        this.view = this.#chunkView;
         this.#at = this.end;
         return true;
       }
@@ -62,7 +59,6 @@ export class FrameReader {
   /** Lets the chunk go, so that an idle connection keeps no memory for its last one. */
   #release(): void {
     this.bytes = this.#chunk = empty;
-    this.view = this.#chunkView = emptyView;
     this.#at = 0;
   }
 
@@ -76,10 +72,9 @@ export class FrameReader {
 
   #nextTorn(): boolean {
     if (this.#fillTo(headerBytes)) {
-      this.#readHeader(viewOf(this.#torn), 0);
+      this.#readHeader(this.#torn, 0);
       if (this.#fillTo(this.end)) {
         this.bytes = this.#torn;
-        this.view = viewOf(this.#torn);
         this.#torn = empty;
         this.#tornLength = 0;
         return true;
@@ -114,38 +109,33 @@ export class FrameReader {
     return this.#tornLength >= count;
   }
 
-  #readHeader(view: DataView, at: number): void {
-    const length = view.getUint32(at + 4, true);
+  #readHeader(bytes: Buffer, at: number): void {
+    const length = readUint32(bytes, at + 4);
     if (length > maxContentBytes) {
       throw new RpcError(
         "resource_exhausted",
         `a frame declares ${length} bytes; ${maxContentBytes} are allowed`,
       );
     }
-    const high = view.getUint32(at + 12, true);
+    const high = readUint32(bytes, at + 12);
     if (high > 0x1fffff) {
       throw new RpcError("internal", "a frame's seq is beyond 2^53-1");
     }
-    this.kind = view.getUint8(at);
-    this.flags = view.getUint8(at + 1);
-    this.encoding = view.getUint8(at + 2);
-    this.code = view.getUint8(at + 3);
-    this.seq = high * 0x1_0000_0000 + view.getUint32(at + 8, true);
+    this.kind = bytes[at] as number;
+    this.flags = bytes[at + 1] as number;
+    this.encoding = bytes[at + 2] as number;
+    this.code = bytes[at + 3] as number;
+    this.seq = high * 0x1_0000_0000 + readUint32(bytes, at + 8);
     this.start = at + headerBytes;
     this.end = this.start + length;
   }
 }
 
 const empty = Buffer.alloc(0);
-const emptyView = viewOf(empty);
 
 /** The same memory as a Buffer, whose toString() decodes a range without a view. */
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -2,7 +2,7 @@ import { RpcError } from "../errors.ts";
 
 const lineFeed = 0x0a;
 const firstCapacity = 1024;
-const noBytes = new Uint8Array(0);
+const noBytes = Buffer.alloc(0);
 
 /**
  * Cuts a stream of bytes, in whatever pieces it comes, into lines of UTF-8
@@ -12,9 +12,9 @@ const noBytes = new Uint8Array(0);
  */
 export class LineReader {
   readonly #maxBytes: number;
-  #chunk: Uint8Array = noBytes;
+  #chunk: Buffer = noBytes;
   #at = 0;
-  #torn: Uint8Array = noBytes;
+  #torn: Buffer = noBytes;
   #tornLength = 0;
 
   constructor(maxBytes: number) {
@@ -23,7 +23,7 @@ export class LineReader {
 
   /** Takes the next bytes; only allowed once next() has returned undefined. */
   push(chunk: Uint8Array): void {
-    this.#chunk = chunk;
+    this.#chunk = asBuffer(chunk);
     this.#at = 0;
   }
 
@@ -33,44 +33,41 @@ export class LineReader {
    * @throws RpcError resource_exhausted  a line grows past maxBytes; no more of it is kept
    */
   next(): string | undefined {
-    const end = this.#chunk.indexOf(lineFeed, this.#at);
-    const part = this.#chunk.subarray(this.#at, end < 0 ? undefined : end);
-    if (this.#tornLength + part.length > this.#maxBytes) {
+    const from = this.#at;
+    const lineEnd = this.#chunk.indexOf(lineFeed, from);
+    const end = lineEnd < 0 ? this.#chunk.length : lineEnd;
+    if (this.#tornLength + end - from > this.#maxBytes) {
       throw new RpcError(
         "resource_exhausted",
         `a line is longer than ${this.#maxBytes} bytes`,
       );
     }
-    if (end < 0) {
-      this.#keep(part);
+    if (lineEnd < 0) {
+      this.#keep(from, end);
       // An idle connection keeps no memory for its last chunk.
       this.#chunk = noBytes;
       this.#at = 0;
       return undefined;
     }
-    this.#at = end + 1;
-    if (this.#tornLength === 0) return textOf(part);
-    this.#keep(part);
-    const line = textOf(this.#torn.subarray(0, this.#tornLength));
+    this.#at = lineEnd + 1;
+    // Without a view of the line: that costs as much as decoding it.
+    if (this.#tornLength === 0) return this.#chunk.toString("utf8", from, end);
+    this.#keep(from, end);
+    const line = this.#torn.toString("utf8", 0, this.#tornLength);
     this.#torn = noBytes;
     this.#tornLength = 0;
     return line;
   }
 
-  #keep(part: Uint8Array): void {
-    const length = this.#tornLength + part.length;
+  /** Puts a part of the chunk behind the torn line. */
+  #keep(from: number, end: number): void {
+    const length = this.#tornLength + end - from;
     if (length > this.#torn.length) {
-      const grown = new Uint8Array(Math.max(firstCapacity, length * 2));
+      const grown = Buffer.alloc(Math.max(firstCapacity, length * 2));
       grown.set(this.#torn.subarray(0, this.#tornLength));
       this.#torn = grown;
     }
-    this.#torn.set(part, this.#tornLength);
+    this.#chunk.copy(this.#torn, this.#tornLength, from, end);
     this.#tornLength = length;
   }
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(
-    "utf8",
-  );
 }

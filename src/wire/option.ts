@@ -31,9 +31,23 @@ const backslash = 0x5c;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
+/** What the original's JSON decoder reads at first, and loses what lies behind the Option in it. */
+const firstReadBytes = 512;
+
 /** The Option's line: its JSON and one LF. */
 export function encodeOption(option: Option): Uint8Array {
   return Buffer.from(`${JSON.stringify(option)}\n`);
+}
+
+/**
+ * An Option for the original, which would lose what follows in the same read
+ * and take an LF that comes alone for a length: padded with spaces before its
+ * brace to exactly 512 bytes, without LF. A longer one stays as it is.
+ */
+export function encodePaddedOption(option: Option): Uint8Array {
+  const json = JSON.stringify(option);
+  const spaces = Math.max(0, firstReadBytes - Buffer.byteLength(json));
+  return Buffer.from(`${json.slice(0, -1)}${" ".repeat(spaces)}}`);
 }
 
 /**

@@ -10,12 +10,14 @@ import {
 } from "../../wire/frame.ts";
 import { FrameReader } from "../../wire/frame-reader.ts";
 import type { Limits } from "../../wire/limits.ts";
+import { readUint16, readUint32 } from "../../wire/little-endian.ts";
 import { RefusalReader } from "../../wire/refusal.ts";
 import type { SendBuffer } from "../../wire/send-buffer.ts";
 import type {
   Codec,
   CodecContext,
   CodecFeatures,
+  Form,
   Inbound,
   RequestHead,
   Settings,
@@ -114,15 +116,15 @@ class BinaryCodec implements Codec {
 
   #readRequest(inbound: Inbound): void {
     const frames = this.#frames;
-    const { view, start, end, seq } = frames;
+    const { bytes, start, end, seq } = frames;
     if (seq === 0) throw new RpcError("internal", "a request has seq 0");
     if (end - start < requestHeadBytes) throw cutOff("a request");
-    const number = view.getUint16(start + 8, true);
+    const number = readUint16(bytes, start + 8);
     const head: RequestHead = {
       seq,
       serviceMethod: this.#receivedNames.nameOf(number) ?? "",
-      timeoutMs: view.getUint32(start, true),
-      sentAtMs: view.getUint32(start + 4, true),
+      timeoutMs: readUint32(bytes, start),
+      sentAtMs: readUint32(bytes, start + 4),
       oneWay: (frames.flags & flags.oneWay) !== 0,
     };
     let args: unknown;
@@ -152,10 +154,10 @@ class BinaryCodec implements Codec {
   }
 
   #readName(head: RequestHead, number: number, at: number): number {
-    const { view, bytes, end } = this.#frames;
+    const { bytes, end } = this.#frames;
     if (end - at < 2) throw cutOff("a name");
     const from = at + 2;
-    const to = from + view.getUint16(at, true);
+    const to = from + readUint16(bytes, at);
     if (to > end) throw cutOff("a name");
     if (to - from > maxNameBytes) throw longName(to - from);
     head.serviceMethod = bytes.toString("utf8", from, to);
@@ -165,18 +167,18 @@ class BinaryCodec implements Codec {
 
   /** Steps over metadata, which this side does not read yet. */
   #skipMetadata(at: number): number {
-    const { view, end } = this.#frames;
+    const { bytes, end } = this.#frames;
     if ((this.#frames.flags & flags.metadata) === 0) return at;
     if (end - at < 2) throw cutOff("metadata");
-    const to = at + 2 + view.getUint16(at, true);
+    const to = at + 2 + readUint16(bytes, at);
     if (to > end) throw cutOff("metadata");
     return to;
   }
 
   #readTotal(at: number): number {
-    const { view, end } = this.#frames;
+    const { bytes, end } = this.#frames;
     if (end - at !== 4) throw cutOff("a body's total length");
-    return view.getUint32(at, true);
+    return readUint32(bytes, at);
   }
 
   #readResponse(inbound: Inbound): void {
@@ -278,10 +280,10 @@ class BinaryCodec implements Codec {
     out: SendBuffer,
     head: RequestHead,
     args: unknown,
-    bodyName?: string,
+    form?: Form,
   ): void {
     const { seq, serviceMethod } = head;
-    const body = this.#bodies.encode(args, bodyName);
+    const body = this.#bodies.encode(args, bodyNameOf(form));
     const large = this.#largeBytes(body.content);
     const number = this.#sentNames.numberOf(serviceMethod);
     const name = number === undefined ? encodeName(serviceMethod) : undefined;
@@ -407,4 +409,9 @@ function badReply(thrown: unknown): RpcError {
           cause: error,
         },
       );
+}
+
+/** A Go type says nothing here: this codec carries what the value is. */
+function bodyNameOf(form: Form | undefined): string | undefined {
+  return typeof form === "string" ? form : undefined;
 }

@@ -1,6 +1,7 @@
 import { codeNumber, codeOf, RpcError } from "../../errors.ts";
 import { cutMessage, flags, kinds, pieceBytes } from "../../wire/frame.ts";
 import type { FrameReader } from "../../wire/frame-reader.ts";
+import { readUint32 } from "../../wire/little-endian.ts";
 import type { SendBuffer } from "../../wire/send-buffer.ts";
 import { type Bodies, encodings } from "./body.ts";
 import { setContentLength, writeHeader } from "./header.ts";
@@ -49,10 +50,9 @@ export function readError(
   at: number,
   bodies: Bodies,
 ): RpcError {
-  const { view, bytes, end } = frame;
+  const { bytes, end } = frame;
   const messageAt = at + 4;
-  const detailsAt =
-    end - at < 4 ? Infinity : messageAt + view.getUint32(at, true);
+  const detailsAt = end - at < 4 ? Infinity : messageAt + readUint32(bytes, at);
   if (detailsAt > end)
     throw new RpcError("invalid_argument", "an error is cut off");
   return new RpcError(
