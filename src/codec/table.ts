@@ -3,6 +3,7 @@ import { binaryCodec } from "./binary/binary.ts";
 import type { Codec, CodecContext, CodecFactory } from "./codec.ts";
 import { gobCodec, netRpcCodec } from "./gob/rpc-codec.ts";
 import { jsonCodec } from "./json.ts";
+import { jsonRpcCodec } from "./jsonrpc/jsonrpc.ts";
 
 export const binaryCodecType = "application/x-geerpc";
 export const jsonCodecType = "application/json";
@@ -20,6 +21,7 @@ const factories = new Map<string, CodecFactory>([
  */
 const foreignFactories = new Map<string, CodecFactory>([
   ["gorpc", netRpcCodec],
+  ["jsonrpc", jsonRpcCodec],
 ]);
 
 /**

@@ -1,7 +1,6 @@
-import type { Codec } from "../codec/codec.ts";
+import type { Codec, CodecContext } from "../codec/codec.ts";
 import { createCodec, hasCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
-import type { Limits } from "../wire/limits.ts";
 import type { ParsedOption } from "../wire/option.ts";
 
 export interface ChosenCodec {
@@ -13,15 +12,16 @@ export interface ChosenCodec {
 
 /** The codec that an Option asks for, also for telling its peer what was wrong with it. */
 export function chooseCodec(
-  { option: { CodecType, Bodies = [] }, error }: ParsedOption,
-  limits: Limits,
+  { option: { CodecType, Bodies = [], Protocol }, error }: ParsedOption,
+  context: Omit<CodecContext, "bodies" | "isGeerpcPeer">,
 ): ChosenCodec {
   if (!hasCodec(CodecType) && error !== undefined) {
     return { codec: undefined, refusal: error };
   }
   try {
     const bodies = error === undefined ? Bodies : [];
-    const codec = createCodec(CodecType, { role: "accept", limits, bodies });
+    const isGeerpcPeer = Protocol !== undefined;
+    const codec = createCodec(CodecType, { ...context, bodies, isGeerpcPeer });
     return { codec, refusal: error };
   } catch (thrown) {
     const refusal = RpcError.from(thrown, "internal");
@@ -29,7 +29,7 @@ export function chooseCodec(
     return hasCodec(CodecType) && Bodies.length > 0
       ? chooseCodec(
           { option: withoutBodies(CodecType), error: refusal },
-          limits,
+          context,
         )
       : { codec: undefined, refusal };
   }

@@ -1,4 +1,6 @@
 import type { Clock } from "../base/clock.ts";
+import type { Codec, CodecContext } from "../codec/codec.ts";
+import { createCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { cutText, type OnEvent } from "../events.ts";
 import type { Services } from "../service/services.ts";
@@ -40,6 +42,7 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #handshake: HandshakeOptions;
+  readonly #codecContext: Omit<CodecContext, "bodies" | "isGeerpcPeer">;
   readonly #maxFiles = maxOpenConnections();
   readonly #pipes = new Set<Pipe>();
   readonly #greeting = new Map<Pipe, Handshake>();
@@ -50,10 +53,22 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     const { limits, clock } = options;
     this.#options = options;
+    const { services, onEvent } = options;
+    this.#codecContext = {
+      role: "accept",
+      limits,
+      declaredTypes: (serviceMethod) => ({
+        reply: services.peek(serviceMethod)?.replyType,
+      }),
+      onAmbiguousType: (ambiguity) =>
+        onEvent({ kind: "ambiguous-type", ...ambiguity }),
+    };
     this.#handshake = {
       limits,
       clock,
       onOption: (pipe, option, rest) => this.#accept(pipe, option, rest),
+      onForeign: (pipe, codecType, bytes) =>
+        this.#acceptForeign(pipe, codecType, bytes),
       onHttp: (pipe, bytes) => this.#carry(pipe, bytes),
       onRefused: (pipe, error) => this.#refused(pipe, error),
       onGone: (pipe) => this.#gone(pipe),
@@ -128,8 +143,8 @@ export class Connections {
   /** An Option came: its peer becomes a session, or is told why not. */
   #accept(pipe: Pipe, parsed: ParsedOption, rest: Uint8Array): void {
     this.#greeting.delete(pipe);
-    const { limits, isAccepting } = this.#options;
-    const { codec, refusal: flaw } = chooseCodec(parsed, limits);
+    const { isAccepting } = this.#options;
+    const { codec, refusal: flaw } = chooseCodec(parsed, this.#codecContext);
     const refusal = flaw ?? (isAccepting() ? undefined : closingError());
     if (refusal !== undefined) this.#refused(pipe, refusal);
     if (codec === undefined) {
@@ -137,18 +152,42 @@ export class Connections {
       pipe.shutdown();
       return;
     }
-    const { services, clock, handleTimeoutMs, onEvent } = this.#options;
-    const { HandleTimeout } = parsed.option;
+    const { handleTimeoutMs } = this.#options;
+    const askedMs = parsed.option.HandleTimeout / nanosecondsPerMs;
+    const session = this.#open(pipe, codec, shorter(handleTimeoutMs, askedMs));
+    if (refusal !== undefined) {
+      session.refuse(refusal);
+      return;
+    }
+    session.open();
+    if (rest.length > 0) session.data(rest);
+  }
+
+  /** A peer came that sends no Option. */
+  #acceptForeign(pipe: Pipe, codecType: string, bytes: Uint8Array): void {
+    this.#greeting.delete(pipe);
+    const { isAccepting, handleTimeoutMs } = this.#options;
+    if (!isAccepting()) {
+      this.#refused(pipe, closingError());
+      pipe.shutdown();
+      return;
+    }
+    const context = { ...this.#codecContext, bodies: [] };
+    const codec = createCodec(codecType, context);
+    const session = this.#open(pipe, codec, handleTimeoutMs);
+    session.open();
+    if (bytes.length > 0) session.data(bytes);
+  }
+
+  #open(pipe: Pipe, codec: Codec, handleTimeoutMs: number): Session {
+    const { services, limits, clock, onEvent } = this.#options;
     const session = new Session(pipe, {
       role: "accept",
       codec,
       services,
       limits,
       clock,
-      handleTimeoutMs: shorter(
-        handleTimeoutMs,
-        HandleTimeout / nanosecondsPerMs,
-      ),
+      handleTimeoutMs,
       onEvent,
       onClose: () => {
         this.#sessions.delete(session);
@@ -156,12 +195,7 @@ export class Connections {
       },
     });
     this.#sessions.add(session);
-    if (refusal !== undefined) {
-      session.refuse(refusal);
-      return;
-    }
-    session.open();
-    if (rest.length > 0) session.data(rest);
+    return session;
   }
 
   #refused(pipe: Pipe, error: RpcError): void {

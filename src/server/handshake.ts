@@ -4,6 +4,8 @@ import {
   connectPath,
   connectedStatus,
   correctConnectPath,
+  goConnectedStatus,
+  goConnectPath,
   headEnd,
   maxHeadBytes,
 } from "../transport/http-connect.ts";
@@ -16,13 +18,15 @@ import {
 } from "../wire/option.ts";
 import { encodeRefusal } from "../wire/refusal.ts";
 import { closingAnswer } from "./closing-answer.ts";
-import { sniff } from "./sniff.ts";
+import { type Greeting, sniff } from "./sniff.ts";
 
 export interface HandshakeOptions {
   limits: Limits;
   clock: Clock;
   /** An Option came: take the pipe over, `rest` is what stood behind it. */
   onOption(pipe: Pipe, option: ParsedOption, rest: Uint8Array): void;
+  /** Go's net/rpc (`gorpc`) or JSON-RPC came, which send no Option: take the pipe over, beginning with `bytes`. */
+  onForeign(pipe: Pipe, codecType: string, bytes: Uint8Array): void;
   /** HTTP came: take the pipe over, beginning with `bytes`, which hold a whole head. */
   onHttp(pipe: Pipe, bytes: Uint8Array): void;
   /** The peer was refused; the pipe is ending. */
@@ -42,10 +46,12 @@ const empty = new Uint8Array(0);
  *
  *   state      bytes                           then
  *   greeting   `{`                             option
+ *              gob, `{"method"` or `[`         onForeign
  *              `CONNECT `                      connect
  *              another capital letter          http
  *              anything else                   refused by one line
- *   connect    a head for one of our paths     200, greeting without HTTP
+ *   connect    a head for one of our paths     200, greeting for an Option only
+ *              a head for net/rpc's path       200, onForeign
  *              any other head                  refused by an HTTP answer
  *   http       a head                          onHttp
  *   option     a whole Option                  onOption
@@ -144,6 +150,9 @@ export class Handshake implements PipeHandler {
       this.#bytes = empty;
       this.#state = "option";
       this.#readOption(bytes);
+    } else if (isForeign(greeting) && !this.#isConnected) {
+      this.#finish();
+      this.#options.onForeign(this.#pipe, greeting, this.#bytes);
     } else if (greeting === "connect" && !this.#isConnected) {
       this.#state = "connect";
       this.#readConnect();
@@ -155,7 +164,7 @@ export class Handshake implements PipeHandler {
         "invalid_argument",
         this.#isConnected
           ? "an Option has to follow CONNECT"
-          : "this is a geerpc server: begin with an Option or with HTTP",
+          : "this is a geerpc server: begin with an Option, with HTTP, or as a client of Go's net/rpc",
       );
     }
   }
@@ -165,6 +174,13 @@ export class Handshake implements PipeHandler {
     if (end === undefined) return;
     const head = Buffer.from(this.#bytes.subarray(0, end)).toString("latin1");
     const path = /^CONNECT (\S+) HTTP\/1\.[01]\r?\n/.exec(head)?.[1];
+    const rest = this.#bytes.subarray(end);
+    if (path === goConnectPath) {
+      this.#pipe.write(Buffer.from(`HTTP/1.0 ${goConnectedStatus}\n\n`));
+      this.#finish();
+      this.#options.onForeign(this.#pipe, "gorpc", rest);
+      return;
+    }
     if (path !== connectPath && path !== correctConnectPath) {
       this.#refuseHttp(
         path === undefined ? "400 Bad Request" : "404 Not Found",
@@ -174,7 +190,6 @@ export class Handshake implements PipeHandler {
     }
     // The answer of a server that has just been connected to always fits.
     this.#pipe.write(Buffer.from(`HTTP/1.0 ${connectedStatus}\n\n`));
-    const rest = this.#bytes.subarray(end);
     this.#bytes = empty;
     this.#isConnected = true;
     this.#state = "greeting";
@@ -249,4 +264,9 @@ export class Handshake implements PipeHandler {
     this.#state = "over";
     this.#timer?.cancel();
   }
+}
+
+/** Whether such a connection is a session without an Option. */
+function isForeign(greeting: Greeting): greeting is "gorpc" | "jsonrpc" {
+  return greeting === "gorpc" || greeting === "jsonrpc";
 }

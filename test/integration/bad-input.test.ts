@@ -80,8 +80,7 @@ describe("strangers get one line and the end", () => {
 
   test.each([
     ["a TLS hello", tlsHello],
-    ["a JSON-RPC batch", Buffer.from('[{"method":"Foo.Sum"}]')],
-    ["gob", Buffer.from("2eff8103010107", "hex")],
+    ["gob of another kind", Buffer.from("0dff810201020000000000000000", "hex")],
   ])("%s", (_, bytes) =>
     visit(async (peer) => {
       peer.send(bytes);
@@ -99,6 +98,8 @@ describe("strangers get one line and the end", () => {
           Math.floor(random() * 256),
         ),
       );
+      // A bracket begins a JSON-RPC batch, which would be a session.
+      if (bytes[0] === 0x5b) bytes[0] = 0;
       await visit(async (peer) => {
         peer.send(bytes);
         peer.pipe.shutdown();

@@ -197,7 +197,7 @@ describe("an Option that is refused is answered", () => {
     ["an unknown codec", option({ CodecType: "x/none" }), "unimplemented"],
     ["no codec", option({ CodecType: undefined }), "unimplemented"],
     ["broken JSON", "{MagicNumber: 1}", "invalid_argument"],
-    ["a stranger's JSON", '{"method":"a"}', "invalid_argument"],
+    ["a stranger's JSON", '{"hello":"a"}', "invalid_argument"],
     [
       "both wrong",
       option({ CodecType: "x/none", MagicNumber: 1 }),
@@ -324,7 +324,6 @@ describe("strangers get one short line", () => {
 
   test.each([
     ["a TLS hello", tlsHello],
-    ["a batch", Buffer.from("[{}]")],
     ["blanks", Buffer.from("   {}")],
     ["SSH", Buffer.from("ssh-2.0-x\r\n")],
     ["zeros", Buffer.alloc(100)],
@@ -347,6 +346,8 @@ describe("strangers get one short line", () => {
           Math.floor(random() * 256),
         ),
       );
+      // A bracket begins a JSON-RPC batch, which would be a session.
+      if (bytes[0] === 0x5b) bytes[0] = 0;
       const peer = all.connect();
       peer.send(bytes);
       await all.clock.advance(handshakeTimeoutMs);

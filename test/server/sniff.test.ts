@@ -1,9 +1,26 @@
 import { expect, test } from "bun:test";
 import { type Greeting, sniff } from "../../src/server/sniff.ts";
 
+/** What a Go program's net/rpc client sends first: the struct Request. */
+const goDefinition = Buffer.from(
+  "2e7f030101075265717565737401ff80000102010d536572766963654d6574686f64010c0001035365710106000000",
+  "hex",
+).toString("latin1");
+
 const cases: [string, Greeting | undefined][] = [
   ["", undefined],
-  ["{", "option"],
+  ["{", undefined],
+  ["{}", "option"],
+  ['{ "', undefined],
+  ['{"M', "option"],
+  ['{"meth', undefined],
+  ['{"methods":1', "option"],
+  ['{"method"', "jsonrpc"],
+  ['{\r\n  "jsonrpc":"2.0"', "jsonrpc"],
+  ['{"params":[]', "jsonrpc"],
+  ['{"id":1', "jsonrpc"],
+  [`{${" ".repeat(62)}`, undefined],
+  [`{${" ".repeat(63)}`, "option"],
   ['{"MagicNumber":1}', "option"],
   ["C", undefined],
   ["CONNECT", undefined],
@@ -15,8 +32,14 @@ const cases: [string, Greeting | undefined][] = [
   ["GET / HTTP/1.1", "http"],
   ["A", "http"],
   ["Z", "http"],
-  ["@", "unknown"],
-  ["[", "unknown"],
+  ["[", "jsonrpc"],
+  ["@", undefined],
+  ["@x", "unknown"],
+  ["\x2e\xff\x81\x03", undefined],
+  [goDefinition.slice(0, -1), undefined],
+  [goDefinition, "gorpc"],
+  [`${goDefinition}more`, "gorpc"],
+  [goDefinition.replace("ServiceMethod", "ServiceMethob"), "unknown"],
   ["get /", "unknown"],
   ["connect ", "unknown"],
   [" {", "unknown"],
