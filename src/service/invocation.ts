@@ -22,7 +22,7 @@ export class Invocation implements Context {
   deadlineAt: number | undefined;
   method: Method | undefined;
   startedAt = 0;
-  /** It has its one answer, or nobody waits for one. */
+  /** It was answered before it had ended, or nobody waits any more: its result is dropped. */
   isAnswered = false;
   #controller: AbortController | undefined;
   #abortReason: RpcError | undefined;

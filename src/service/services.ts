@@ -50,10 +50,14 @@ export class Services {
       typeof nameOrOptions === "string"
         ? { name: nameOrOptions }
         : nameOrOptions;
-    const declared = (
-      target.constructor as { rpc?: ServiceDeclaration } | undefined
-    )?.rpc;
-    const { name, inherited, methods = {} } = { ...declared, ...options };
+    const {
+      name,
+      inherited,
+      methods = {},
+    } = {
+      ...declarationOf(target),
+      ...options,
+    };
     const handlers = collectHandlers(target, inherited ?? false);
     const serviceName = checkName(name ?? target.constructor?.name);
     if (this.#services.has(serviceName)) {
@@ -152,6 +156,15 @@ export class Services {
     }
     if (failures.length > 0) throw failures[0];
   }
+}
+
+/** What its own class declares: another's options are for other methods. */
+function declarationOf(target: object): ServiceDeclaration | undefined {
+  const service = target.constructor as
+    { rpc?: ServiceDeclaration } | undefined;
+  return service !== undefined && Object.hasOwn(service, "rpc")
+    ? service.rpc
+    : undefined;
 }
 
 /** Services whose name begins with `_` are geerpc's own. */

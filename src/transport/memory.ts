@@ -126,10 +126,7 @@ class MemoryPipe implements Pipe {
       this.#hasEnded = true;
       handler.end();
     }
-    if (this.#hasShutDown) {
-      this.#close(undefined);
-      this.#other.#schedule();
-    }
+    if (this.#hasShutDown) this.#close(undefined);
   }
 
   get #hasRoomAfterShort(): boolean {
@@ -140,7 +137,6 @@ class MemoryPipe implements Pipe {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#inbox = [];
-    this.#inboxBytes = 0;
     this.#untoldClose = { error };
     if (this.#handler !== undefined) this.#tellClose(this.#handler);
   }

@@ -1,0 +1,176 @@
+import { describe, expect, test } from "bun:test";
+import { RpcError } from "../../src/errors.ts";
+import { Services } from "../../src/service/services.ts";
+import { Callee } from "../../src/session/callee.ts";
+import { Caller } from "../../src/session/caller.ts";
+import type { Sender } from "../../src/session/sender.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { headOf, StartedCall } from "./two-ends.ts";
+
+/** A sender that says how full it is, and flushes inside each message, as one of 4 KiB does. */
+class FlushingSender {
+  readonly sent: number[] = [];
+  isCongested = false;
+  canCancel = true;
+  /** Messages from now on until it is congested again. */
+  room = Infinity;
+  flushed: () => void = () => {};
+
+  request({ seq }: { seq: number }): number {
+    this.#send(seq);
+    return seq;
+  }
+
+  response(seq: number): void {
+    this.#send(seq);
+  }
+
+  hasTaken(): boolean {
+    return true;
+  }
+
+  asSender(): Sender {
+    return this as unknown as Sender;
+  }
+
+  #send(seq: number): void {
+    this.sent.push(seq);
+    this.isCongested = --this.room <= 0;
+    this.flushed();
+  }
+}
+
+/** More than the stack holds, if each were sent inside the flush of the one before. */
+const many = 100_000;
+
+function counted(count: number): number[] {
+  return Array.from({ length: count }, (_, at) => at + 1);
+}
+
+describe("the caller's half", () => {
+  function setUp() {
+    const sender = new FlushingSender();
+    const caller = new Caller(sender.asSender(), new ManualClock());
+    sender.flushed = () => caller.sendWaiting();
+    const start = (count: number) => {
+      for (let at = 0; at < count; at++) {
+        const call = new StartedCall("Foo.echo", at, 0, undefined);
+        caller.start(call.pending);
+      }
+    };
+    return { sender, caller, start };
+  }
+
+  test("however many calls waited, they are sent in order, one flush after the other", () => {
+    const { sender, caller, start } = setUp();
+    sender.isCongested = true;
+    start(many);
+    expect(sender.sent).toEqual([]);
+    sender.isCongested = false;
+    caller.sendWaiting();
+    expect(sender.sent).toEqual(counted(many));
+  });
+
+  test("only as many as there is room for; a new one waits behind them", () => {
+    const { sender, caller, start } = setUp();
+    sender.isCongested = true;
+    start(5);
+    sender.isCongested = false;
+    sender.room = 2;
+    caller.sendWaiting();
+    expect(sender.sent).toEqual([1, 2]);
+    sender.isCongested = false;
+    sender.room = Infinity;
+    start(1);
+    expect(sender.sent).toEqual([1, 2]);
+    caller.sendWaiting();
+    expect(sender.sent).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+});
+
+describe("the callee's half", () => {
+  function setUp() {
+    const sender = new FlushingSender();
+    const paused: boolean[] = [];
+    let settledCount = 0;
+    const services = new Services();
+    services.register({ echo: (args: unknown) => args }, "Foo");
+    const callee = new Callee(sender.asSender(), {
+      services,
+      clock: new ManualClock(),
+      handleTimeoutMs: 0,
+      maxRunning: 10,
+      onEvent() {},
+      peerAddress: "here",
+      yieldsToCongestion: true,
+      setPaused: (isPaused) => void paused.push(isPaused),
+      onSettled: () => void settledCount++,
+    });
+    sender.flushed = () => callee.resume();
+    const read = (count: number) => {
+      for (let seq = 1; seq <= count; seq++) {
+        callee.request(headOf(seq, "echo"), seq);
+      }
+      callee.advance();
+    };
+    return { sender, callee, paused, read, settledCount: () => settledCount };
+  }
+
+  for (const turn of ["resume", "advance"] as const) {
+    test(`however many requests waited, they are served in order, also where a flush leads to ${turn}`, () => {
+      const { sender, callee, paused, read, settledCount } = setUp();
+      sender.flushed = () => callee[turn]();
+      sender.isCongested = true;
+      read(many);
+      expect(sender.sent).toEqual([]);
+      expect(paused).toEqual([true]);
+      sender.isCongested = false;
+      callee.resume();
+      expect(sender.sent).toEqual(counted(many));
+      expect(paused).toEqual([true, false]);
+      // Once, when all of them have been answered.
+      expect(settledCount()).toBe(1);
+    });
+  }
+
+  test("only as many as there is room for", () => {
+    const { sender, callee, paused, read } = setUp();
+    sender.room = 2;
+    read(5);
+    expect(sender.sent).toEqual([1, 2]);
+    expect(callee.activeCount).toBe(3);
+    expect(paused).toEqual([true]);
+    sender.isCongested = false;
+    sender.room = 2;
+    callee.resume();
+    expect(sender.sent).toEqual([1, 2, 3, 4]);
+    expect(paused).toEqual([true]);
+  });
+
+  test("cancels while requests wait take back those, and leave nothing behind", () => {
+    const { sender, callee, read } = setUp();
+    sender.isCongested = true;
+    read(3);
+    callee.cancel(2);
+    callee.cancel(9);
+    sender.isCongested = false;
+    callee.resume();
+    expect(sender.sent).toEqual([1, 3]);
+    callee.request(headOf(9, "echo"), 9);
+    callee.advance();
+    expect(sender.sent).toEqual([1, 3, 9]);
+  });
+
+  test("after the end nothing starts and nothing is paused", () => {
+    const { sender, callee, paused, read } = setUp();
+    sender.isCongested = true;
+    read(3);
+    callee.end(new RpcError("unavailable", "gone"));
+    sender.isCongested = false;
+    callee.resume();
+    callee.request(headOf(4, "echo"), 4);
+    callee.advance();
+    expect(sender.sent).toEqual([]);
+    expect(paused).toEqual([true]);
+  });
+});
