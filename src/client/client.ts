@@ -199,7 +199,8 @@ export class Client implements AsyncDisposable {
     outcome: CallPromise | Call,
     options: CallOptions = noOptions,
   ): void {
-    const { timeoutMs = this.#options.callTimeoutMs, signal, body } = options;
+    const { timeoutMs = this.#options.callTimeoutMs, signal } = options;
+    const form = options.gob ?? options.body;
     try {
       if (signal?.aborted) throw RpcError.fromAbort(signal);
       checkTimeout("timeoutMs", timeoutMs);
@@ -208,7 +209,7 @@ export class Client implements AsyncDisposable {
       return;
     }
     this.#session.start(
-      new PendingCall(serviceMethod, args, outcome, timeoutMs, signal, body),
+      new PendingCall(serviceMethod, args, outcome, timeoutMs, signal, form),
     );
   }
 

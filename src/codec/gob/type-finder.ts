@@ -55,6 +55,13 @@ export class TypeFinder {
     return last?.kind === fallback.kind ? last : fallback;
   }
 
+  /** The same of an element: nothing can only be sent there in an interface. */
+  #findPart(position: Position, value: unknown, hint?: GobType): GobType {
+    return value === null || value === undefined
+      ? gob.interface
+      : this.find(position, value, hint);
+  }
+
   /** undefined: the value does not tell (null, undefined, an empty list or map). */
   #infer(
     position: Position,
@@ -181,7 +188,7 @@ export class TypeFinder {
       throw Misfit.under(`[${index}]`, thrown);
     }
     this.#nesting--;
-    elem ??= this.find(place, list[0], listHint?.elem);
+    elem ??= this.#findPart(place, list[0], listHint?.elem);
     place.last = elem;
     if (listHint?.elem === elem) return listHint;
     const { last } = position;
@@ -213,8 +220,8 @@ export class TypeFinder {
     }
     this.#nesting--;
     const [[anyKey, anyElem]] = map as unknown as [[unknown, unknown]];
-    key ??= this.find(position.key, anyKey, mapHint?.key);
-    elem ??= this.find(position.elem, anyElem, mapHint?.elem);
+    key ??= this.#findPart(position.key, anyKey, mapHint?.key);
+    elem ??= this.#findPart(position.elem, anyElem, mapHint?.elem);
     if (mapHint?.key === key && mapHint.elem === elem) return mapHint;
     return this.#types.map(key, elem);
   }

@@ -1,0 +1,3 @@
+module geerpc.test/jsonrpc
+
+go 1.19
