@@ -1,4 +1,5 @@
 import { RpcError } from "../errors.ts";
+import { asBuffer } from "./as-buffer.ts";
 import { headerBytes, maxContentBytes } from "./frame.ts";
 import { readUint32 } from "./little-endian.ts";
 
@@ -132,10 +133,3 @@ export class FrameReader {
 }
 
 const empty = Buffer.alloc(0);
-
-/** The same memory as a Buffer, whose toString() decodes a range without a view. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}

@@ -1,4 +1,5 @@
 import { RpcError } from "../errors.ts";
+import { asBuffer } from "./as-buffer.ts";
 
 const lineFeed = 0x0a;
 const firstCapacity = 1024;
@@ -67,7 +68,7 @@ export class LineReader {
       grown.set(this.#torn.subarray(0, this.#tornLength));
       this.#torn = grown;
     }
-    this.#chunk.copy(this.#torn, this.#tornLength, from, end);
+    this.#torn.set(this.#chunk.subarray(from, end), this.#tornLength);
     this.#tornLength = length;
   }
 }

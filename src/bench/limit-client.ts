@@ -1,0 +1,96 @@
+import type { Clock } from "../base/clock.ts";
+import { RpcError } from "../errors.ts";
+import type { Pipe, PipeHandler } from "../transport/pipe.ts";
+import type { FrameSizes } from "./frame-sizes.ts";
+import { FrameCount, FrameWriter } from "./limit-frames.ts";
+import { encodeGreeting } from "./limit-server.ts";
+import type { Slice } from "./slices.ts";
+
+/**
+ * The most that a connection could do if calls cost nothing: as many frames in
+ * flight as there would be calls, of the same sizes, with nothing in them. Each
+ * chunk of answers is answered with as many requests in one write, so the
+ * count in flight stays what it is.
+ */
+export class LimitClient implements PipeHandler {
+  readonly #pipe: Pipe;
+  readonly #clock: Clock;
+  readonly #responses: FrameCount;
+  readonly #requests: FrameWriter;
+  #isGone: RpcError | undefined;
+  #run: PromiseWithResolvers<Slice> | undefined;
+  #startedAt = 0;
+  #until = 0;
+  #count = 0;
+  #waitingFor = 0;
+
+  constructor(pipe: Pipe, sizes: FrameSizes, clock: Clock) {
+    this.#pipe = pipe;
+    this.#clock = clock;
+    this.#responses = new FrameCount(sizes.response);
+    this.#requests = new FrameWriter(pipe, sizes.request);
+    pipe.attach(this);
+    // The first bytes of a fresh connection always fit.
+    pipe.write(encodeGreeting(sizes));
+  }
+
+  /** Answers to frames that are still to come. */
+  get waitingFor(): number {
+    return this.#waitingFor;
+  }
+
+  /**
+   * Keeps `inFlight` frames going round for `durationMs`, then waits for the
+   * last of them. One run at a time.
+   *
+   * @throws RpcError unavailable  the connection was lost
+   */
+  run(inFlight: number, durationMs: number): Promise<Slice> {
+    if (this.#isGone !== undefined) return Promise.reject(this.#isGone);
+    this.#run = Promise.withResolvers<Slice>();
+    this.#startedAt = this.#clock.now();
+    this.#until = this.#startedAt + durationMs;
+    this.#count = 0;
+    this.#send(inFlight);
+    return this.#run.promise;
+  }
+
+  data(chunk: Uint8Array): void {
+    const frames = this.#responses.push(chunk.length);
+    if (frames === 0) return;
+    this.#count += frames;
+    this.#waitingFor -= frames;
+    const now = this.#clock.now();
+    if (now < this.#until) this.#send(frames);
+    else if (this.#waitingFor === 0) {
+      this.#run?.resolve({
+        count: this.#count,
+        elapsedMs: now - this.#startedAt,
+      });
+    }
+  }
+
+  drain(): void {
+    this.#requests.drain();
+  }
+
+  end(): void {
+    this.#pipe.shutdown();
+  }
+
+  close(error: RpcError | undefined): void {
+    this.#isGone =
+      error ?? new RpcError("unavailable", "the raw connection was closed");
+    this.#run?.reject(this.#isGone);
+  }
+
+  /** Ends the connection, and with it a run. */
+  shutdown(): void {
+    this.#pipe.abort();
+  }
+
+  #send(frames: number): void {
+    this.#waitingFor += frames;
+    this.#requests.write(frames);
+  }
+}

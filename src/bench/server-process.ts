@@ -1,0 +1,79 @@
+import { RpcError } from "../errors.ts";
+
+/** How long a process may take to listen, or to end once its input has ended. */
+const startTimeoutMs = 10_000;
+const endTimeoutMs = 2_000;
+
+/**
+ * The measured process. It says on one line of standard output where it
+ * listens, as JSON, and lives until its standard input ends: that happens also
+ * when this process dies, so it is never left behind.
+ */
+export class ServerProcess {
+  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly listening: string;
+  readonly limit: string;
+
+  private constructor(
+    process: Bun.Subprocess<"pipe", "pipe", "inherit">,
+    { listening, limit }: { listening: string; limit: string },
+  ) {
+    this.#process = process;
+    this.listening = listening;
+    this.limit = limit;
+  }
+
+  /**
+   * Starts `command` and resolves once it listens.
+   *
+   * @throws RpcError unavailable  it ended, or said nothing within 10 s
+   */
+  static async start(
+    command: readonly string[],
+    env: Readonly<Record<string, string | undefined>> = process.env,
+  ): Promise<ServerProcess> {
+    const child = Bun.spawn([...command], {
+      env: { ...env },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const timer = setTimeout(() => child.kill("SIGKILL"), startTimeoutMs);
+    try {
+      const line = await firstLine(child.stdout);
+      return new ServerProcess(child, JSON.parse(line));
+    } catch (cause) {
+      child.kill("SIGKILL");
+      throw new RpcError(
+        "unavailable",
+        `the server process did not start: ${command.join(" ")}`,
+        { cause },
+      );
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Ends its input, and resolves when the process is gone. */
+  async close(): Promise<void> {
+    void this.#process.stdin.end();
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), endTimeoutMs);
+    await this.#process.exited;
+    clearTimeout(timer);
+  }
+}
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    const end = text.indexOf("\n");
+    if (end >= 0) return text.slice(0, end);
+  }
+  throw new RpcError("unavailable", "it ended before it listened");
+}

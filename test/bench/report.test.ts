@@ -1,0 +1,127 @@
+import { expect, test } from "bun:test";
+import {
+  type BenchReport,
+  type CaseReport,
+  renderJson,
+  renderReport,
+  renderTable,
+} from "../../src/bench/report.ts";
+
+const one: CaseReport = {
+  method: "Foo.Sum",
+  codec: "application/x-geerpc",
+  connections: 1,
+  inFlight: 1,
+  calls: 54_933,
+  errors: 0,
+  callsPerSecond: 38_696.6,
+  p50Us: 24,
+  p99Us: 62,
+  p999Us: 384,
+  limitPerSecond: 48_819,
+  ratio: 0.7931,
+  cpuUsPerCall: 27.344,
+  clientCpuUsPerCall: 14.1,
+  coresUsed: 1.058,
+  requestBytes: 51,
+  responseBytes: 20,
+};
+
+const report: BenchReport = {
+  cases: [
+    one,
+    {
+      ...one,
+      inFlight: 256,
+      calls: 1_278_628,
+      callsPerSecond: 865_129,
+      limitPerSecond: 3_725_813,
+      ratio: 0.2284,
+      cpuUsPerCall: 1.906,
+      coresUsed: 1.649,
+    },
+  ],
+  machine: {
+    cores: 2,
+    loadAverage: [0.54, 0.5, 0.31],
+    bun: "1.4.5",
+    platform: "linux x64",
+  },
+};
+
+test("the report for people", () => {
+  expect(renderReport(report)).toBe(
+    [
+      "Foo.Sum over application/x-geerpc, 1 connection, frames of 51 and 20 bytes",
+      "2 cores, load 0.5 0.5 0.3 before the run, Bun 1.4.5, linux x64",
+      "",
+      "in flight      calls  errors  calls/s  p50 µs  p99 µs  p99.9 µs  raw limit/s  ratio  CPU µs/call  cores",
+      "        1     54,933       0   38,697      24      62       384       48,819  0.793        27.34    1.1",
+      "      256  1,278,628       0  865,129      24      62       384    3,725,813  0.228         1.91    1.6",
+      "",
+      "ratio: calls against frames of the same size through raw sockets, the median of neighbouring slices",
+      "cores: how many both processes kept busy",
+    ].join("\n"),
+  );
+});
+
+test("a busy machine is told of, since the figures mean less there", () => {
+  const told = (load: number) =>
+    renderReport({
+      ...report,
+      machine: { ...report.machine, loadAverage: [load, 9, 9] },
+    }).includes("the machine was busy");
+  expect(told(1.5)).toBe(false);
+  expect(told(1.6)).toBe(true);
+});
+
+test("somebody else's server has no limit, and a failure is told", () => {
+  const row: CaseReport = {
+    ...one,
+    connections: 3,
+    errors: 1,
+    limitPerSecond: null,
+    ratio: null,
+    cpuUsPerCall: null,
+    coresUsed: null,
+    firstFailure: "not_found: no such thing",
+  };
+  const text = renderReport({ ...report, cases: [row] });
+  expect(text.split("\n")).toEqual([
+    "Foo.Sum over application/x-geerpc, 3 connections, frames of 51 and 20 bytes",
+    "2 cores, load 0.5 0.5 0.3 before the run, Bun 1.4.5, linux x64",
+    "",
+    "in flight   calls  errors  calls/s  p50 µs  p99 µs  p99.9 µs  raw limit/s  ratio  CPU µs/call  cores",
+    "        1  54,933       1   38,697      24      62       384            -      -            -      -",
+    "",
+    "first failure: not_found: no such thing",
+  ]);
+});
+
+test("the report for scripts has the keys that it always had", () => {
+  const { cases } = JSON.parse(renderJson(report)) as {
+    cases: Record<string, unknown>[];
+  };
+  expect(cases.length).toBe(2);
+  expect(Object.keys(cases[0] ?? {})).toEqual(
+    expect.arrayContaining([
+      "method",
+      "codec",
+      "connections",
+      "inFlight",
+      "calls",
+      "errors",
+      "callsPerSecond",
+      "p50Us",
+      "p99Us",
+      "p999Us",
+      "limitPerSecond",
+      "ratio",
+      "cpuUsPerCall",
+    ]),
+  );
+});
+
+test("a table without rows is its titles", () => {
+  expect(renderTable(["a", "bc"], [])).toEqual(["a  bc"]);
+});
