@@ -1,0 +1,230 @@
+import { selectModes } from "../balance/select-mode.ts";
+import { openDiscovery } from "../discovery/open.ts";
+import { RpcError } from "../errors.ts";
+import type { CallOptions } from "../client/options.ts";
+import { type Settled, XClient } from "../xclient/xclient.ts";
+import { codecType } from "./codec-kind.ts";
+import { defineSubcommand } from "./command.ts";
+import { escapeText } from "./escape.ts";
+import { callExitCode, exitCode, signalExitCode } from "./exit-code.ts";
+import { eitherOf, flag, type Parsed, toggle } from "./flags.ts";
+import type { Io, Sink } from "./io.ts";
+import { toJsonLine } from "./json.ts";
+import {
+  addresses,
+  choice,
+  duration,
+  type Kind,
+  registryUrls,
+} from "./kinds.ts";
+import { mergeLists } from "./service-list.ts";
+import { Signals } from "./signals.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** One of the modes that there are when it is read: users can add to them. */
+const selectMode: Kind<string> = {
+  hint: "mode",
+  parse: (text) => choice(selectModes()).parse(text),
+};
+
+const flags = {
+  server: flag(addresses, "calls one of these servers"),
+  registry: flag(registryUrls, "calls one of the servers listed there"),
+  list: toggle("shows the services and methods that there are"),
+  broadcast: toggle("calls every server that has the service"),
+  codec: flag(
+    codecType,
+    "binary, json, gob or a whole CodecType, where it is not to be found out",
+  ),
+  mode: flag(
+    selectMode,
+    "how the server is chosen: random or round-robin",
+    "random",
+  ),
+  timeout: flag(duration, "how long the call may take; 0 is for ever", "5s"),
+  connectTimeout: flag(
+    duration,
+    "how long connecting may take, within that",
+    "10s",
+  ),
+};
+
+/** What is to be called. */
+interface Task {
+  serviceMethod: string;
+  args: unknown;
+  /** Every server is asked, and each answer printed. */
+  isBroadcast: boolean;
+  isList: boolean;
+}
+
+/** How long an orderly end of the connections may hold up the exit. */
+const closeTimeoutMs = 500;
+
+export const command = defineSubcommand({
+  name: "client",
+  description: "Calls a method and prints its reply",
+  positionals: [
+    { name: "Service.Method", description: "what is called" },
+    {
+      name: "json",
+      description: "its argument; - reads it from stdin",
+    },
+  ],
+  flags,
+  notes: `The reply is one line of JSON on stdout. What JSON has no form for: a bigint is a
+number with all its digits, bytes are base64, a Date is ISO 8601, a Map with
+text keys is an object and another one an array of pairs, a Set is an array,
+NaN and the infinities are strings, undefined is null.
+
+Without --codec it is binary, gob to servers of the original, and what the address
+says: gorpc@ and jsonrpc@ are servers of Go's net/rpc.
+
+A call that fails prints {"code","message"} on stderr.
+--broadcast prints a line per server: {"server","reply"} or {"server","error"}.
+
+Exit codes: 0 done, 1 the call failed (of a broadcast: any), 2 wrong usage,
+3 no connection was made, 4 deadline exceeded, 130 interrupted.
+
+  geerpc client Arith.sum '{"a":1,"b":2}' --server tcp@127.0.0.1:7000
+  geerpc client --list --registry http://10.0.0.1:9999`,
+
+  async run(parsed, io) {
+    const targets = targetsOf(parsed);
+    const { values } = parsed;
+    using signals = new Signals(io);
+    const work = async () => {
+      const task = await taskOf(parsed, io);
+      const client = new XClient(openDiscovery(targets), {
+        mode: values.mode,
+        ...(values.codec === undefined ? {} : { codec: values.codec }),
+        connectTimeoutMs: values.connectTimeout,
+      });
+      const options = { timeoutMs: values.timeout, signal: signals.abort };
+      try {
+        return await perform(client, task, io, options);
+      } catch (thrown) {
+        return printFailure(thrown, io.stderr);
+      } finally {
+        await closeSoon(client);
+      }
+    };
+    // Awaited here: `signals` listens until this block ends.
+    return await Promise.race([work(), signals.first.then(signalExitCode)]);
+  },
+});
+
+/**
+ * The servers' addresses or the registries' URLs, whichever is given.
+ *
+ * @throws UsageError both from the same source, or neither
+ */
+function targetsOf(parsed: Parsed<typeof flags>): readonly string[] {
+  const { server, registry } = parsed.values;
+  const either = eitherOf(parsed, "server", "registry");
+  const targets = either === "server" ? server : registry;
+  if (targets !== undefined) return targets;
+  throw new UsageError(
+    "nothing to connect to: write --server tcp@host:port or --registry http://host:port",
+  );
+}
+
+async function taskOf(
+  { values, rest }: Parsed<typeof flags>,
+  io: Io,
+): Promise<Task> {
+  const [serviceMethod, json] = rest;
+  const { list: isList, broadcast: isBroadcast } = values;
+  if (isList) {
+    if (serviceMethod === undefined) {
+      const args = undefined;
+      return { serviceMethod: "_geerpc.list", args, isBroadcast, isList };
+    }
+    throw new UsageError("--list calls no method: leave the method out");
+  }
+  if (serviceMethod === undefined) {
+    throw new UsageError(
+      "nothing to call: write Service.Method, or --list to see what there is",
+    );
+  }
+  if (serviceMethod.lastIndexOf(".") < 1) {
+    throw new UsageError(
+      `"${escapeText(serviceMethod)}" is no method: write Service.Method, as in Arith.sum`,
+    );
+  }
+  const args = await readArgument(json, io);
+  return { serviceMethod, args, isBroadcast, isList };
+}
+
+async function readArgument(
+  json: string | undefined,
+  io: Io,
+): Promise<unknown> {
+  if (json === undefined) return undefined;
+  const text = json === "-" ? await io.readStdin() : json;
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    const { message } = thrown as Error;
+    throw new UsageError(
+      `the argument is no JSON (${escapeText(message)}): write it as in '{"a":1}'`,
+    );
+  }
+}
+
+/** Calls, prints what comes back, and gives the exit code. */
+async function perform(
+  client: XClient,
+  { serviceMethod, args, isBroadcast, isList }: Task,
+  { stdout, stderr }: Io,
+  options: CallOptions,
+): Promise<number> {
+  if (!isBroadcast && !isList) {
+    const reply = await client.call(serviceMethod, args, options);
+    stdout.write(`${toJsonLine(reply)}\n`);
+    return exitCode.done;
+  }
+  const outcomes = await client.broadcastSettled(serviceMethod, args, options);
+  if (!isBroadcast) return printList(outcomes, stdout, stderr);
+  for (const outcome of outcomes) stdout.write(broadcastLine(outcome));
+  const isFine = [...outcomes.values()].every((each) => "reply" in each);
+  return isFine ? exitCode.done : exitCode.failed;
+}
+
+/** What all servers have, together; those that did not answer are named on stderr. */
+function printList(
+  outcomes: ReadonlyMap<string, Settled>,
+  stdout: Sink,
+  stderr: Sink,
+): number {
+  const { services, failures } = mergeLists(outcomes);
+  const [first] = failures.values();
+  if (first !== undefined && failures.size === outcomes.size) throw first;
+  for (const [server, error] of failures) {
+    stderr.write(broadcastLine([server, { error }]));
+  }
+  stdout.write(`${toJsonLine({ services })}\n`);
+  return exitCode.done;
+}
+
+function broadcastLine([server, outcome]: [string, Settled]): string {
+  const line =
+    "reply" in outcome
+      ? { server, reply: outcome.reply ?? null }
+      : { server, error: outcome.error.toJSON() };
+  return `${toJsonLine(line)}\n`;
+}
+
+function printFailure(thrown: unknown, stderr: Sink): number {
+  const error = RpcError.from(thrown);
+  const { sent } = error;
+  stderr.write(`${toJsonLine({ ...error.toJSON(), sent })}\n`);
+  return callExitCode(error);
+}
+
+async function closeSoon(client: XClient): Promise<void> {
+  const { promise: isTime, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, closeTimeoutMs);
+  await Promise.race([client.close(), isTime]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,101 @@
+import { RpcError } from "../errors.ts";
+import type { RpcEvent } from "../events.ts";
+
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+
+export type LogLevel = (typeof logLevels)[number];
+
+/** What a log line says: to people by its message, to programs by its fields. */
+export interface LogLine {
+  level: LogLevel;
+  message: string;
+  /** Plain values; errors are code and message. `event` names the kind. */
+  fields: Readonly<Record<string, unknown>>;
+  /** For `--log-level debug` only. */
+  stack?: string;
+}
+
+/** An event as a line. Nothing in it is escaped yet. */
+export function eventLine(event: RpcEvent): LogLine {
+  const { kind, ...rest } = event;
+  const fields: Record<string, unknown> = { event: kind };
+  for (const [name, value] of Object.entries(rest)) {
+    fields[name] = value instanceof Error ? errorFields(value) : value;
+  }
+  const line = { level: levelOf(event), message: messageOf(event), fields };
+  const stack =
+    event.kind === "handler-failed" && event.error instanceof Error
+      ? event.error.stack
+      : undefined;
+  return stack === undefined ? line : { ...line, stack };
+}
+
+/** Why a registry or a server does not start. */
+export function startFailedLine(thrown: unknown): LogLine {
+  const { code, message, cause } = RpcError.from(thrown);
+  const line: LogLine = {
+    level: "error",
+    message,
+    fields: { event: "start-failed", code },
+  };
+  return cause instanceof Error && cause.stack !== undefined
+    ? { ...line, stack: cause.stack }
+    : line;
+}
+
+function levelOf({ kind }: RpcEvent): LogLevel {
+  switch (kind) {
+    case "listening":
+      return "debug";
+    case "registered":
+    case "deregistered":
+    case "server-added":
+    case "server-removed":
+      return "info";
+    case "handler-failed":
+      return "error";
+    default:
+      return "warn";
+  }
+}
+
+function messageOf(event: RpcEvent): string {
+  switch (event.kind) {
+    case "listening":
+      return `listening on ${event.address}`;
+    case "peer-refused":
+      return `refused ${event.peer}: ${said(event.error)}`;
+    case "connection-cut":
+      return `cut the connection of ${event.peer}: ${said(event.error)}`;
+    case "handler-timeout":
+      return `${event.serviceMethod} took longer than ${event.timeoutMs} ms; its caller was answered`;
+    case "handler-failed":
+      return `${event.serviceMethod} threw: ${RpcError.from(event.error).message}`;
+    case "registered":
+      return `registered ${event.address} at ${event.registry}`;
+    case "heartbeat-missed":
+      return `not registered at ${event.registry}, next attempt in ${Math.round(event.retryInMs)} ms: ${said(event.error)}`;
+    case "deregistered":
+      return `deregistered ${event.address} at ${event.registry}`;
+    case "discovery-failed":
+      return `no list from ${event.registry}: ${said(event.error)}`;
+    case "server-added":
+      return `${event.address} is here`;
+    case "server-removed":
+      return event.reason === "expired"
+        ? `${event.address} is gone: its lease ran out`
+        : `${event.address} has left`;
+    default:
+      // An event that is newer than this list: its fields tell.
+      return (event as { kind: string }).kind;
+  }
+}
+
+function said({ code, message }: RpcError): string {
+  return `${message} (${code})`;
+}
+
+function errorFields(thrown: unknown): { code: string; message: string } {
+  const { code, message } = RpcError.from(thrown);
+  return { code, message };
+}

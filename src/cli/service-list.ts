@@ -1,0 +1,54 @@
+import { RpcError } from "../errors.ts";
+import type { Settled } from "../xclient/xclient.ts";
+
+export interface MergedLists {
+  /** Methods by service, both sorted. */
+  services: Map<string, string[]>;
+  /** Servers that gave no list, and why. */
+  failures: Map<string, RpcError>;
+}
+
+/** What several servers answered to `_geerpc.list`, as one list. */
+export function mergeLists(
+  outcomes: ReadonlyMap<string, Settled>,
+): MergedLists {
+  const methods = new Map<string, Set<string>>();
+  const failures = new Map<string, RpcError>();
+  for (const [server, outcome] of outcomes) {
+    const list = "reply" in outcome ? readList(outcome.reply) : undefined;
+    if (list === undefined) {
+      failures.set(
+        server,
+        "error" in outcome
+          ? outcome.error
+          : new RpcError("internal", "the server answered no list of services"),
+      );
+      continue;
+    }
+    for (const [service, names] of list) {
+      const known = methods.get(service) ?? new Set();
+      for (const name of names) known.add(name);
+      methods.set(service, known);
+    }
+  }
+  const services = new Map(
+    [...methods.keys()]
+      .sort()
+      .map((service) => [service, [...(methods.get(service) ?? [])].sort()]),
+  );
+  return { services, failures };
+}
+
+/** `{"services":{"Arith":["sum"]}}`, or undefined for what is something else. */
+function readList(reply: unknown): [string, string[]][] | undefined {
+  const { services } = (reply ?? {}) as { services?: unknown };
+  if (typeof services !== "object" || services === null) return undefined;
+  const entries = Object.entries(services);
+  return entries.every(([, names]) => isTexts(names)) ? entries : undefined;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) && value.every((item) => typeof item === "string")
+  );
+}
