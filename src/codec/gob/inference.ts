@@ -55,8 +55,8 @@ export class Inference {
    * `value` answers: the value, or its fields of the same names, take their
    * types from there wherever they fit.
    *
-   * @throws RpcError invalid_argument    a part has no Go type; `root` begins its path
-   * @throws RpcError resource_exhausted  too deep (or a cycle), too many fields
+   * @throws RpcError invalid_argument    a part has no Go type; too deep, or a cycle; `root` begins its path
+   * @throws RpcError resource_exhausted  too many fields
    */
   typeOf(value: unknown, hint?: GobType, root = "value"): GobType {
     if (this.#options.remembers === false) this.#root = new Position();

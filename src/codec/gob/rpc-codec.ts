@@ -9,6 +9,7 @@ import type {
   Inbound,
   RequestHead,
 } from "../codec.ts";
+import { cutMessage } from "../../wire/frame.ts";
 import { classifyGoError } from "../go-errors.ts";
 import { gob } from "./gob.ts";
 import { GobDecoder } from "./gob-decoder.ts";
@@ -182,7 +183,7 @@ class GobRpcCodec implements Codec {
     // net/rpc counts from 0: an error of the connection would fail a call.
     if (this.#dialect === "net/rpc" && serviceMethod === "") return;
     // An empty Error means success on this wire.
-    const text = message === "" ? code : message;
+    const text = message === "" ? code : cutMessage(message);
     const header = {
       ServiceMethod: serviceMethod,
       Seq: seq,

@@ -326,10 +326,7 @@ export class TypeFinder {
 
   #enter(): void {
     if (++this.#nesting > maxNesting) {
-      throw new Misfit(
-        `is nested more than ${maxNesting} deep`,
-        "resource_exhausted",
-      );
+      throw new Misfit(`is nested more than ${maxNesting} deep`);
     }
   }
 }

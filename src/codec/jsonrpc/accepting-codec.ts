@@ -6,14 +6,9 @@ import { type Asked, errorText, replyText } from "./answer-text.ts";
 import { Batch, OpenBatches } from "./batch.ts";
 import { invalidRequestNumber, parseErrorNumber } from "./error-numbers.ts";
 import { features, lacking } from "./features.ts";
-import {
-  isTooLong,
-  maxMessageAndEnvelope,
-  parseMessage,
-  tooLong,
-} from "./message.ts";
+import { isTooLong, messageReader, parseMessage, tooLong } from "./message.ts";
 import { parseWithIdTexts, readRequest, type Request } from "./request.ts";
-import { ValueReader } from "./value-reader.ts";
+import type { ValueReader } from "./value-reader.ts";
 
 /** A request that has no answer yet. */
 interface OpenCall extends Asked {
@@ -38,7 +33,7 @@ export class AcceptingCodec implements Codec {
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#values = new ValueReader(maxMessageAndEnvelope(limits));
+    this.#values = messageReader(limits);
     this.#batches = new OpenBatches(limits);
   }
 

@@ -40,14 +40,12 @@ export class OpenBatches {
       throw new RpcError(
         "resource_exhausted",
         `a batch has more than ${maxRunningHandlers} requests`,
-        { sent: false },
       );
     }
     if (this.#heldBytes >= maxMessageBytes) {
       throw new RpcError(
         "resource_exhausted",
         "too many answers wait for their batches: try again later",
-        { sent: false },
       );
     }
   }

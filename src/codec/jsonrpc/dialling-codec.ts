@@ -1,4 +1,3 @@
-import { RpcError } from "../../errors.ts";
 import { maxNameBytes } from "../../wire/frame.ts";
 import type { Limits } from "../../wire/limits.ts";
 import type { SendBuffer } from "../../wire/send-buffer.ts";
@@ -9,12 +8,12 @@ import { features, lacking } from "./features.ts";
 import {
   bodyText,
   isTooLong,
-  maxMessageAndEnvelope,
+  messageReader,
   parseMessage,
   tooLong,
 } from "./message.ts";
 import { longName } from "./request.ts";
-import { ValueReader } from "./value-reader.ts";
+import type { ValueReader } from "./value-reader.ts";
 
 /** The end that calls. The id of a request is its seq. */
 export class DiallingCodec implements Codec {
@@ -28,7 +27,7 @@ export class DiallingCodec implements Codec {
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#values = new ValueReader(maxMessageAndEnvelope(limits));
+    this.#values = messageReader(limits);
   }
 
   push(chunk: Uint8Array): void {

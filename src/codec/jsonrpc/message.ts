@@ -1,15 +1,28 @@
 import { RpcError } from "../../errors.ts";
 import type { Limits } from "../../wire/limits.ts";
 import { stringifyJson } from "../value.ts";
+import { ValueReader } from "./value-reader.ts";
 
 /** Bytes around a body that a message may have besides: a name, an id, an error's text. */
 const maxEnvelopeBytes = 32 * 1024;
 /** Bytes of an envelope's own characters, and of some white space. */
 const bracketBytes = 128;
 
-/** The most bytes of one message, a batch included. */
-export function maxMessageAndEnvelope({ maxMessageBytes }: Limits): number {
-  return maxMessageBytes + maxEnvelopeBytes;
+/**
+ * How deep a message may be nested, far beyond a value's maxDepth: a call
+ * whose argument is too deep is answered, so its id has to be read.
+ */
+const extraNesting = 1_000;
+
+/** Cuts messages with room for their envelopes. */
+export function messageReader({
+  maxMessageBytes,
+  maxDepth,
+}: Limits): ValueReader {
+  return new ValueReader(
+    maxMessageBytes + maxEnvelopeBytes,
+    maxDepth + extraNesting,
+  );
 }
 
 /**

@@ -17,40 +17,39 @@ const noBytes = new Uint8Array(0);
  * JSON; but whatever ends it, the next one begins behind it. A text that lies
  * whole in a chunk is not copied before it is decoded, a torn one is put
  * together with doubling room, and no byte is looked at twice: the cost is
- * linear whatever the pieces. No recursion, so depth costs nothing.
+ * linear whatever the pieces.
  */
 export class ValueReader {
   /** Bytes of the text that next() gave last. */
   bytes = 0;
-  /** How deep its brackets are nested: 1 for `{}`. */
-  depth = 0;
 
   readonly #maxBytes: number;
+  readonly #maxNesting: number;
   #chunk: Uint8Array = noBytes;
   #at = 0;
   #torn: Uint8Array = noBytes;
   #tornLength = 0;
   /** Brackets that are open. */
   #level = 0;
-  #deepest = 0;
   #isInString = false;
   #isEscaped = false;
 
-  constructor(maxBytes: number) {
+  /** @param maxNesting brackets within brackets: the parser's stack, and its time */
+  constructor(maxBytes: number, maxNesting: number) {
     this.#maxBytes = maxBytes;
+    this.#maxNesting = maxNesting;
   }
 
   /** Takes the next bytes; only allowed once next() has returned undefined. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;
-    this.#at = 0;
   }
 
   /**
    * The next text; undefined means "need more".
    *
    * @throws RpcError internal            something else stands where an object or an array must begin
-   * @throws RpcError resource_exhausted  a text grows past maxBytes; no more of it is kept
+   * @throws RpcError resource_exhausted  a text grows past maxBytes or maxNesting; no more of it is kept
    */
   next(): string | undefined {
     if (this.#level === 0) this.#skipSpace();
@@ -69,8 +68,6 @@ export class ValueReader {
       return undefined;
     }
     this.bytes = this.#tornLength + part.length;
-    this.depth = this.#deepest;
-    this.#deepest = 0;
     if (this.#tornLength === 0) return textOf(part);
     this.#keep(part);
     const text = textOf(this.#torn.subarray(0, this.#tornLength));
@@ -94,7 +91,6 @@ export class ValueReader {
     const from = this.#at;
     let at = from;
     let level = this.#level;
-    let deepest = this.#deepest;
     let isInString = this.#isInString;
     let isEscaped = this.#isEscaped;
     while (at < chunk.length) {
@@ -105,14 +101,13 @@ export class ValueReader {
         else if (byte === quote) isInString = false;
       } else if (byte === quote) isInString = true;
       else if (byte === openBrace || byte === openBracket) {
-        if (++level > deepest) deepest = level;
+        if (++level > this.#maxNesting) throw tooDeep(this.#maxNesting);
       } else if (byte === closeBrace || byte === closeBracket) {
         if (--level === 0) break;
       }
     }
     this.#at = at;
     this.#level = level;
-    this.#deepest = deepest;
     this.#isInString = isInString;
     this.#isEscaped = isEscaped;
     return chunk.subarray(from, at);
@@ -128,6 +123,13 @@ export class ValueReader {
     this.#torn.set(part, this.#tornLength);
     this.#tornLength = length;
   }
+}
+
+function tooDeep(maxNesting: number): RpcError {
+  return new RpcError(
+    "resource_exhausted",
+    `a message is nested deeper than ${maxNesting}`,
+  );
 }
 
 /** White space of JSON: space, tab, LF, CR. */
