@@ -17,6 +17,8 @@ import {
   type Kind,
   registryUrls,
 } from "./kinds.ts";
+import { withGoLists } from "./go-list.ts";
+import { gobType } from "./gob-kind.ts";
 import { mergeLists } from "./service-list.ts";
 import { Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
@@ -35,6 +37,10 @@ const flags = {
   codec: flag(
     codecType,
     "binary, json, gob or a whole CodecType, where it is not to be found out",
+  ),
+  gob: flag(
+    gobType,
+    "the argument's Go type, where its value does not tell: 'Avg:float64'",
   ),
   mode: flag(
     selectMode,
@@ -78,7 +84,8 @@ text keys is an object and another one an array of pairs, a Set is an array,
 NaN and the infinities are strings, undefined is null.
 
 Without --codec it is binary, gob to servers of the original, and what the address
-says: gorpc@ and jsonrpc@ are servers of Go's net/rpc.
+says: gorpc@ and jsonrpc@ are servers of Go's net/rpc. --list reads the page of Go's
+servers at http@ and gorpc+http@; others have no list.
 
 A call that fails prints {"code","message"} on stderr.
 --broadcast prints a line per server: {"server","reply"} or {"server","error"}.
@@ -100,7 +107,11 @@ Exit codes: 0 done, 1 the call failed (of a broadcast: any), 2 wrong usage,
         ...(values.codec === undefined ? {} : { codec: values.codec }),
         connectTimeoutMs: values.connectTimeout,
       });
-      const options = { timeoutMs: values.timeout, signal: signals.abort };
+      const options = {
+        timeoutMs: values.timeout,
+        signal: signals.abort,
+        ...(values.gob === undefined ? {} : { gob: values.gob }),
+      };
       try {
         return await perform(client, task, io, options);
       } catch (thrown) {
@@ -185,7 +196,9 @@ async function perform(
     return exitCode.done;
   }
   const outcomes = await client.broadcastSettled(serviceMethod, args, options);
-  if (!isBroadcast) return printList(outcomes, stdout, stderr);
+  if (!isBroadcast) {
+    return printList(await withGoLists(outcomes), stdout, stderr);
+  }
   for (const outcome of outcomes) stdout.write(broadcastLine(outcome));
   const isFine = [...outcomes.values()].every((each) => "reply" in each);
   return isFine ? exitCode.done : exitCode.failed;

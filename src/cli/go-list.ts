@@ -1,0 +1,66 @@
+import { RpcError } from "../errors.ts";
+import { formatHostPort, parseAddress } from "../transport/address.ts";
+import type { Settled } from "../xclient/xclient.ts";
+
+/** Where Go's servers say over HTTP what they have: the original, and net/rpc. */
+const pagePaths = { http: "/debug/geerpc", "gorpc+http": "/debug/rpc" };
+const pageTimeoutMs = 3_000;
+const maxPageChars = 1024 * 1024;
+
+/**
+ * The lists of servers that do not know `_geerpc.list` because they are
+ * written in Go: those that are reached over HTTP show their methods on a
+ * page. Other outcomes stay as they are.
+ */
+export async function withGoLists(
+  outcomes: ReadonlyMap<string, Settled>,
+): Promise<Map<string, Settled>> {
+  const lists = [...outcomes].map(
+    async ([address, outcome]): Promise<[string, Settled]> => {
+      const url = "error" in outcome && pageUrl(address, outcome.error);
+      if (!url) return [address, outcome];
+      try {
+        return [address, { reply: { services: await readPage(url) } }];
+      } catch {
+        // The first answer says more: the server has no list.
+        return [address, outcome];
+      }
+    },
+  );
+  return new Map(await Promise.all(lists));
+}
+
+function pageUrl(address: string, error: RpcError): string | undefined {
+  const parsed = parseAddress(address);
+  const { protocol } = parsed;
+  if (error.code !== "unimplemented") return undefined;
+  if (protocol !== "http" && protocol !== "gorpc+http") return undefined;
+  return `http://${formatHostPort(parsed.host, parsed.port)}${pagePaths[protocol]}`;
+}
+
+async function readPage(url: string): Promise<Record<string, string[]>> {
+  const response = await fetch(url, {
+    signal: AbortSignal.timeout(pageTimeoutMs),
+    headers: { Accept: "text/html" },
+  });
+  const text = await response.text();
+  if (!response.ok || text.length > maxPageChars) {
+    throw new RpcError("internal", `${url} has no list`);
+  }
+  return parseGoPage(text);
+}
+
+/** Methods by service on a debug page of net/rpc or of the original. */
+export function parseGoPage(html: string): Record<string, string[]> {
+  const services = new Map<string, string[]>();
+  let methods: string[] = [];
+  for (const [, service, method] of html.matchAll(
+    /^\s*Service ([\w.]+)\s*$|<td align=left font=fixed>(\w+)\(/gm,
+  )) {
+    if (service !== undefined) {
+      methods = [];
+      services.set(service, methods);
+    } else if (method !== undefined) methods.push(method);
+  }
+  return Object.fromEntries(services);
+}
