@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { packageManager, scripts } from "../../package.json";
+import { Program } from "../support/geerpc.ts";
+
+setDefaultTimeout(60_000);
+
+const root = join(import.meta.dir, "../..");
+const readme = await readFile(join(root, "README.md"), "utf8");
+
+interface Block {
+  language: string;
+  text: string;
+}
+
+const blocks: Block[] = [
+  ...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm),
+].map(([, language = "", text = ""]) => ({ language, text }));
+
+function textsOf(language: string): string[] {
+  return blocks.filter((b) => b.language === language).map((b) => b.text);
+}
+
+/** The name that a block gives itself in its first line. */
+function nameOf(text: string): string {
+  return /^\/\/ (\S+)\n/.exec(text)?.[1] ?? "";
+}
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "geerpc-readme-"));
+  await mkdir(join(folder, "node_modules"));
+  await symlink(root, join(folder, "node_modules", "geerpc"));
+  for (const text of textsOf("ts")) {
+    await writeFile(join(folder, nameOf(text)), text);
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+test("each TypeScript block has a name and runs, and prints what it says", async () => {
+  const texts = textsOf("ts");
+  expect(texts.length).toBeGreaterThan(2);
+  for (const text of texts) {
+    const { code, stdout, stderr } = await Program.run(
+      [process.execPath, nameOf(text)],
+      { cwd: folder },
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const printed = [...text.matchAll(/console\.log\(.*\); \/\/ (\w+)/g)];
+    expect(stdout.split("\n").slice(0, -1)).toEqual(
+      printed.map(([, value = ""]) => value),
+    );
+  }
+});
+
+// The two are run as they stand by .ci/run.
+test("the commands for a machine with Node name this Bun and these scripts", () => {
+  const commands = [...readme.matchAll(/^npx -y (\S+) run (\w+)$/gm)];
+  expect(commands.map(([, bun, script]) => [bun, script])).toEqual([
+    [packageManager, "demo"],
+    [packageManager, "test"],
+  ]);
+  for (const [, script] of readme.matchAll(/`bun run ([\w:]+)`/g)) {
+    expect(Object.keys(scripts)).toContain(script as string);
+  }
+});
+
+test("the programs in Go are those that test/interop runs", async () => {
+  const folder = join(root, "test/interop/go");
+  const files = ["readme-client/main.go", "readme-server/main.go"];
+  const texts = files.map((file) => readFile(join(folder, file), "utf8"));
+  expect(textsOf("go")).toEqual(await Promise.all(texts));
+  const service = await readFile(
+    join(folder, "readme-client/arith.ts"),
+    "utf8",
+  );
+  expect(textsOf("ts")).toContain(`// quotient.ts\n${service}`);
+});
+
+/** The commands of one block, one after the other; servers stay until all have run. */
+class Session implements AsyncDisposable {
+  readonly #running: Program[] = [];
+  /** What the README calls an address, and where it is in this run. */
+  readonly #addresses = new Map<string, string>();
+
+  async run(line: string): Promise<void> {
+    const [, command = "", expected] = /^(.*?)(?:\s+# (.*))?$/.exec(line) ?? [];
+    const words = this.#wordsOf(command);
+    if (["registry", "server"].includes(words[1] ?? "")) {
+      await this.#start(words);
+      return;
+    }
+    const { code, stdout, stderr } = await Program.run(resolve(words), {
+      cwd: folder,
+      // A measurement takes seconds; its twin in the environment makes it short.
+      env: { GEERPC_DURATION: "300ms" },
+    });
+    expect({ line, code, stderr }).toEqual({
+      line,
+      code: 0,
+      stderr: words[0] === "curl" ? expect.any(String) : "",
+    });
+    expect(stdout).not.toBe("");
+    if (expected !== undefined) expect(stdout.trim()).toBe(expected);
+  }
+
+  async #start(words: string[]): Promise<void> {
+    const at = words.indexOf("--listen") + 1;
+    const named = at > 0 ? (words[at] as string) : undefined;
+    if (named !== undefined) words[at] = "127.0.0.1:0";
+    const program = new Program(resolve(words), { cwd: folder });
+    this.#running.push(program);
+    const listening = await program.listening();
+    const address = /[\d.]+:\d+/.exec(listening)?.[0];
+    if (named !== undefined) this.#addresses.set(named, address as string);
+  }
+
+  #wordsOf(command: string): string[] {
+    let text = command;
+    for (const [named, address] of this.#addresses) {
+      text = text.replaceAll(named, address);
+    }
+    return [...text.matchAll(/'([^']*)'|(\S+)/g)].map(
+      ([, quoted, plain]) => quoted ?? plain ?? "",
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const program of this.#running.reverse()) {
+      await program[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function resolve([program = "", ...args]: string[]): string[] {
+  return program === "geerpc"
+    ? [process.execPath, join(root, "src/main.ts"), ...args]
+    : [program, "-sf", ...args];
+}
+
+const sessions = textsOf("sh").filter((text) => text.startsWith("geerpc "));
+
+test("there are commands to run", () => {
+  expect(sessions.length).toBeGreaterThan(1);
+});
+
+for (const session of sessions) {
+  test(`the commands run: ${session.split("\n", 1)[0]}`, async () => {
+    await using running = new Session();
+    for (const line of session.trim().split("\n")) await running.run(line);
+  });
+}
