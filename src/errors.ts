@@ -82,18 +82,17 @@ export class RpcError extends Error {
   /**
    * Makes an RpcError of whatever was thrown. An RpcError (also one of another
    * copy of this library) keeps its code and details; all else is `fallback` with the
-   * thrown thing's message. What was thrown stays as `cause`.
+   * thrown thing's message. What was thrown stays as `cause`. Never throws,
+   * whatever was thrown does when it is looked at.
    */
   static from(thrown: unknown, fallback: Code = "unknown"): RpcError {
-    if (thrown instanceof RpcError) return thrown;
-    if (!(thrown instanceof Error)) {
-      return new RpcError(fallback, textOf(thrown), { cause: thrown });
+    try {
+      return thrown instanceof RpcError ? thrown : convert(thrown, fallback);
+    } catch {
+      // Such as a revoked proxy, or a getter that throws.
+      const text = "what was thrown cannot be read";
+      return new RpcError(fallback, text, { cause: thrown });
     }
-    const { code, details } = thrown as { code?: unknown; details?: unknown };
-    if (thrown.name === "RpcError" && isCode(code)) {
-      return new RpcError(code, thrown.message, { details, cause: thrown });
-    }
-    return new RpcError(fallback, thrown.message, { cause: thrown });
   }
 
   /** Why an aborted signal's caller gave up: `deadline_exceeded` for AbortSignal.timeout, else `cancelled`. */
@@ -117,7 +116,18 @@ export class RpcError extends Error {
   }
 }
 
-/** The text of a thrown thing that is no Error; never throws itself. */
+function convert(thrown: unknown, fallback: Code): RpcError {
+  if (!(thrown instanceof Error)) {
+    return new RpcError(fallback, textOf(thrown), { cause: thrown });
+  }
+  const { code, details } = thrown as { code?: unknown; details?: unknown };
+  const message = String(thrown.message);
+  return thrown.name === "RpcError" && isCode(code)
+    ? new RpcError(code, message, { details, cause: thrown })
+    : new RpcError(fallback, message, { cause: thrown });
+}
+
+/** The text of a thrown thing that is no Error. */
 function textOf(thrown: unknown): string {
   try {
     return String(thrown);

@@ -1,4 +1,4 @@
-import type { RpcError } from "./errors.ts";
+import { RpcError } from "./errors.ts";
 
 /**
  * What the library has to tell besides the results of calls. Nothing in the
@@ -40,6 +40,23 @@ export type RpcEvent =
       kind: "server-removed";
       address: string;
       reason: "expired" | "deregistered";
+    }
+  /** In a client: a server accepted a connection, the first one or another. */
+  | { kind: "connected"; address: string }
+  /** In a client: a connection was lost, or the server ended it. The next call dials anew. */
+  | { kind: "disconnected"; address: string; error: RpcError }
+  /** In a client: no connection; until `retryInMs` have passed calls prefer other servers. */
+  | {
+      kind: "dial-failed";
+      address: string;
+      error: RpcError;
+      retryInMs: number;
+    }
+  /** In the registry: its store could not be read or written; the request was answered 503 or 500. */
+  | {
+      kind: "store-failed";
+      operation: "list" | "put" | "remove";
+      error: unknown;
     };
 
 export type OnEvent = (event: RpcEvent) => void;
@@ -47,4 +64,36 @@ export type OnEvent = (event: RpcEvent) => void;
 /** A peer's text as an event may carry it: at most 200 characters. */
 export function cutText(text: string): string {
   return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
+}
+
+const quietOnes = new WeakSet<OnEvent>();
+
+/**
+ * `onEvent` as the library calls it: what it throws costs no call and not the
+ * process, but becomes a warning of the process, with the stack of what was
+ * thrown: on stderr, and to listeners of `process.on("warning")`. One that is
+ * quiet already is given back.
+ */
+export function quiet(onEvent: OnEvent): OnEvent {
+  if (quietOnes.has(onEvent)) return onEvent;
+  const tell: OnEvent = (event) => {
+    try {
+      onEvent(event);
+    } catch (thrown) {
+      process.emitWarning(warningOf(thrown));
+    }
+  };
+  quietOnes.add(tell);
+  return tell;
+}
+
+function warningOf(thrown: unknown): Error {
+  // Also what cannot be read, such as a revoked proxy.
+  let text = RpcError.from(thrown).message;
+  try {
+    if (thrown instanceof Error) text = String(thrown.stack);
+  } catch {
+    // Its message has to do.
+  }
+  return new Error(`onEvent threw: ${text}`, { cause: thrown });
 }

@@ -20,16 +20,18 @@ export type { Context, Peer } from "./service/context.ts";
 export type { MethodOptions } from "./service/method.ts";
 export type { ServiceDeclaration, ServiceOptions } from "./service/services.ts";
 export { defaultLimits, type Limits } from "./wire/limits.ts";
-export { connect } from "./xclient/connect.ts";
-export {
-  type Settled,
-  XClient,
-  type XClientOptions,
-} from "./xclient/xclient.ts";
+export { type ConnectOptions, connect } from "./xclient/connect.ts";
+export type { Settled } from "./xclient/broadcast.ts";
+export { XClient, type XClientOptions } from "./xclient/xclient.ts";
 
 // For those who extend geerpc
 
-export type { PickedCall, Picker, PickerFactory } from "./balance/picker.ts";
+export {
+  nobodyError,
+  type PickedCall,
+  type Picker,
+  type PickerFactory,
+} from "./balance/picker.ts";
 export { registerPicker } from "./balance/select-mode.ts";
 export { type Clock, systemClock, type Timer } from "./base/clock.ts";
 export type { Random } from "./base/random.ts";
@@ -41,19 +43,40 @@ export { GobTime } from "./codec/gob/gob-time.ts";
 export type { GobType } from "./codec/gob/gob-type.ts";
 export { parseGobType } from "./codec/gob/parse-gob-type.ts";
 export type {
+  AmbiguousType,
   Codec,
   CodecContext,
   CodecFactory,
   CodecFeatures,
+  DeclaredTypes,
+  Form,
   Inbound,
   RequestHead,
   Settings,
 } from "./codec/codec.ts";
 export { codecTypes, registerCodec } from "./codec/table.ts";
-export type { Discovery, Endpoint } from "./discovery/discovery.ts";
-export { RegistryDiscovery } from "./discovery/registry.ts";
+export {
+  type Discovery,
+  type Endpoint,
+  endpointList,
+} from "./discovery/discovery.ts";
+export {
+  RegistryDiscovery,
+  type RegistryDiscoveryOptions,
+} from "./discovery/registry.ts";
 export { StaticDiscovery } from "./discovery/static.ts";
-export type { Store } from "./registry/store.ts";
+export type {
+  Change,
+  LeaseLimits,
+  Registration,
+} from "./registry/lease-table.ts";
+export type { Fetch } from "./registry/request.ts";
+export {
+  type ListedServer,
+  type Listing,
+  MemoryStore,
+  type Store,
+} from "./registry/store.ts";
 export type { Dial } from "./xclient/client-pool.ts";
 export { memoryPipe } from "./transport/memory.ts";
 export type { Pipe, PipeHandler } from "./transport/pipe.ts";

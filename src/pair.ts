@@ -1,8 +1,10 @@
 import { Client } from "./client/client.ts";
 import type { ClientOptions } from "./client/options.ts";
-import { type Remote, withServices } from "./client/remote.ts";
+import { type Remote, type Unclashing, withServices } from "./client/remote.ts";
+import { RpcError } from "./errors.ts";
 import { Server, type ServerOptions } from "./server/server.ts";
 import { memoryPipe } from "./transport/memory.ts";
+import { encodeRefusal } from "./wire/refusal.ts";
 
 /** Services by name, each an instance or an object of functions. */
 type ServiceSet = Record<string, object>;
@@ -10,6 +12,8 @@ type ServiceSet = Record<string, object>;
 export interface Pair<Services> extends AsyncDisposable {
   readonly client: Client & Remote<Services>;
   readonly server: Server;
+  /** Resolves when the services have started; rejects with what a start() threw. Need not be waited for. */
+  readonly ready: Promise<void>;
 }
 
 export interface PairOptions {
@@ -24,23 +28,35 @@ export interface PairOptions {
  *     await using both = pair({ Arith: new Arith() });
  *     await both.client.Arith.sum({ a: 1, b: 2 });
  *
- * @throws RpcError invalid_argument  a service that exposes nothing
+ * Calls may be made at once and wait, inside their deadlines, until the
+ * services' start() hooks have run; if one of these fails, calls do with its
+ * error, as not started.
+ *
+ * @throws RpcError invalid_argument  a service that exposes nothing, an option that is none
  */
-export function pair<Services extends ServiceSet>(
-  services: Services,
-  options: PairOptions = {},
-): Pair<Services> {
+export function pair<
+  Services extends ServiceSet & Unclashing<Client, Services>,
+>(services: Services, options: PairOptions = {}): Pair<Services> {
   const server = new Server(options.server);
   for (const [name, service] of Object.entries(services)) {
     server.register(service, name);
   }
   const [near, far] = memoryPipe();
-  server.serve(far);
   const client = Client.over(near, options.client);
+  const ready = server.start();
+  const joined = ready.then(
+    () => server.serve(far),
+    (thrown: unknown) => {
+      far.write(encodeRefusal(RpcError.from(thrown)));
+      far.shutdown();
+    },
+  );
   return {
     client: withServices<Client, Services>(client),
     server,
+    ready,
     async [Symbol.asyncDispose]() {
+      await joined;
       await client.close();
       await server.close();
     },

@@ -13,6 +13,7 @@ const layers = [
   "codec",
   "transport",
   "metrics",
+  "http",
   "service",
   "session",
   "client",

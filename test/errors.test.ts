@@ -112,6 +112,39 @@ describe("RpcError.from", () => {
   });
 });
 
+describe("RpcError.from never throws", () => {
+  const throwing = (target: object, name: string) =>
+    Object.defineProperty(target, name, {
+      get() {
+        throw new Error("do not look");
+      },
+    });
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const things: [name: string, thrown: unknown][] = [
+    ["a revoked proxy", proxy],
+    ["an error whose message cannot be read", throwing(new Error(), "message")],
+    ["one whose name cannot", throwing(new Error("x"), "name")],
+    ["one whose code cannot", throwing(new Error("x"), "code")],
+    [
+      "a symbol for a message",
+      Object.assign(new Error(), { message: Symbol("s") }),
+    ],
+    [
+      "an object whose tag cannot be read",
+      throwing(Object.create(null), Symbol.toStringTag as never),
+    ],
+  ];
+  for (const [name, thrown] of things) {
+    test(name, () => {
+      const error = RpcError.from(thrown, "internal");
+      expect(error.code).toBe("internal");
+      expect(typeof error.message).toBe("string");
+      expect(Object.is(error.cause, thrown)).toBe(true);
+    });
+  }
+});
+
 describe("RpcError.fromAbort", () => {
   test("a caller that gives up is cancelled, one whose time is over has exceeded its deadline", () => {
     const cancelled = AbortSignal.abort();

@@ -1,5 +1,6 @@
 import { availableParallelism, loadavg } from "node:os";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { codecTypeOf } from "../client/choose-codec.ts";
 import { Client } from "../client/client.ts";
 import { RpcError } from "../errors.ts";
 import { Histogram } from "../metrics/histogram.ts";
@@ -22,8 +23,8 @@ import type { Workload } from "./workload.ts";
 
 export interface BenchOptions {
   workload: Workload;
-  /** The codec's full name. */
-  codec: string;
+  /** The codec's full name; by default binary, or what the address says. */
+  codec?: string;
   connections: number;
   /** Calls in flight on each connection: one case for each number. */
   inFlight: readonly number[];
@@ -89,6 +90,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
 /** The connections of one run, and what goes over them. */
 class BenchRun {
   readonly #options: BenchOptions;
+  readonly #codec: string;
   readonly #clock: Clock;
   readonly #clients: readonly Client[];
   readonly #limits: readonly LimitClient[];
@@ -97,11 +99,13 @@ class BenchRun {
 
   private constructor(
     options: BenchOptions,
+    codec: string,
     clients: readonly Client[],
     limits: readonly LimitClient[],
     sizes: FrameSizes,
   ) {
     this.#options = options;
+    this.#codec = codec;
     this.#clock = options.clock ?? systemClock;
     this.#clients = clients;
     this.#limits = limits;
@@ -113,7 +117,8 @@ class BenchRun {
     address: string,
     limitAddress: string | undefined,
   ): Promise<BenchRun> {
-    const { workload, codec, connections, clock = systemClock } = options;
+    const { workload, connections, clock = systemClock } = options;
+    const codec = codecTypeOf(parseAddress(address).protocol, options.codec);
     const { signal } = options;
     const clientOptions = { codec, clock, ...(signal ? { signal } : {}) };
     const clients: Client[] = [];
@@ -132,7 +137,7 @@ class BenchRun {
           limits.push(new LimitClient(pipe, sizes, clock));
         }
       }
-      return new BenchRun(options, clients, limits, sizes);
+      return new BenchRun(options, codec, clients, limits, sizes);
     } catch (thrown) {
       await closeAll(clients, limits);
       throw thrown;
@@ -159,7 +164,7 @@ class BenchRun {
   }
 
   async #measureCase(inFlight: number): Promise<CaseReport> {
-    const { durationMs, workload, codec, connections } = this.#options;
+    const { durationMs, workload, connections } = this.#options;
     const hasLimit = this.#limits.length > 0;
     const plan = planSlices(durationMs, hasLimit);
     const fractionBefore = this.#doneFraction;
@@ -187,7 +192,7 @@ class BenchRun {
     );
     return {
       method: workload.method,
-      codec,
+      codec: this.#codec,
       connections,
       inFlight,
       calls: load.calls,

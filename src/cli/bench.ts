@@ -3,7 +3,7 @@ import { type Progress, runBench } from "../bench/bench.ts";
 import { renderJson, renderReport } from "../bench/report.ts";
 import { workloadOf } from "../bench/workload.ts";
 import { RpcError } from "../errors.ts";
-import { codecType } from "./codec-kind.ts";
+import { checkCodec, codecType } from "./codec-kind.ts";
 import { type CliCommand, defineSubcommand } from "./command.ts";
 import { Foo } from "./demo-service.ts";
 import { escapeText } from "./escape.ts";
@@ -30,7 +30,10 @@ const flags = {
   server: flag(address, "measures this server instead of one of its own"),
   method: flag(text, "what is called", "Foo.Sum"),
   args: flag(text, "its argument, as JSON; Foo.Sum varies it by itself"),
-  codec: flag(codecType, "binary, json, gob, or a whole CodecType", "binary"),
+  codec: flag(
+    codecType,
+    "binary, json, gob or a whole CodecType; binary, or what the address says",
+  ),
   connections: flag(wholeNumber(1, 10_000), "connections at a time", "1"),
   inflight: flag(
     counts,
@@ -66,11 +69,12 @@ connection was made, 4 deadline exceeded, 130 interrupted.
     if (values.duration === 0) {
       throw new UsageError("--duration=0: write how long, as in 4s");
     }
+    if (server !== undefined) checkCodec([server], values.codec);
     using signals = new Signals(io);
     try {
       const report = await runBench({
         workload,
-        codec: values.codec,
+        ...(values.codec === undefined ? {} : { codec: values.codec }),
         connections: values.connections,
         inFlight: values.inflight,
         durationMs: values.duration,

@@ -2,8 +2,10 @@ import { selectModes } from "../balance/select-mode.ts";
 import { openDiscovery } from "../discovery/open.ts";
 import { RpcError } from "../errors.ts";
 import type { CallOptions } from "../client/options.ts";
-import { type Settled, XClient } from "../xclient/xclient.ts";
-import { codecType } from "./codec-kind.ts";
+import { splitServiceMethod } from "../service/service-method.ts";
+import type { Settled } from "../xclient/broadcast.ts";
+import { XClient } from "../xclient/xclient.ts";
+import { checkCodec, codecType } from "./codec-kind.ts";
 import { defineSubcommand } from "./command.ts";
 import { escapeText } from "./escape.ts";
 import { callExitCode, exitCode, signalExitCode } from "./exit-code.ts";
@@ -128,11 +130,12 @@ Exit codes: 0 done, 1 the call failed (of a broadcast: any), 2 wrong usage,
 /**
  * The servers' addresses or the registries' URLs, whichever is given.
  *
- * @throws UsageError both from the same source, or neither
+ * @throws UsageError both from the same source, or neither; a server that does not speak --codec
  */
 function targetsOf(parsed: Parsed<typeof flags>): readonly string[] {
   const { server, registry } = parsed.values;
   const either = eitherOf(parsed, "server", "registry");
+  if (either === "server") checkCodec(server ?? [], parsed.values.codec);
   const targets = either === "server" ? server : registry;
   if (targets !== undefined) return targets;
   throw new UsageError(
@@ -158,7 +161,7 @@ async function taskOf(
       "nothing to call: write Service.Method, or --list to see what there is",
     );
   }
-  if (serviceMethod.lastIndexOf(".") < 1) {
+  if (splitServiceMethod(serviceMethod) === undefined) {
     throw new UsageError(
       `"${escapeText(serviceMethod)}" is no method: write Service.Method, as in Arith.sum`,
     );

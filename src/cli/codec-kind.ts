@@ -4,6 +4,9 @@ import {
   hasCodec,
   jsonCodecType,
 } from "../codec/table.ts";
+import { codecTypeOf } from "../client/choose-codec.ts";
+import { RpcError } from "../errors.ts";
+import { parseAddress } from "../transport/address.ts";
 import type { Kind } from "./kinds.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -27,3 +30,21 @@ export const codecType: Kind<string> = {
     throw new UsageError(`write ${names.join(" or ")}`);
   },
 };
+
+/**
+ * Servers of Go speak what their address says.
+ *
+ * @throws UsageError  one of the addresses speaks something else than `codec`
+ */
+export function checkCodec(
+  servers: readonly string[],
+  codec: string | undefined,
+): void {
+  for (const server of servers) {
+    try {
+      codecTypeOf(parseAddress(server).protocol, codec);
+    } catch (thrown) {
+      throw new UsageError(`--codec: ${RpcError.from(thrown).message}`);
+    }
+  }
+}

@@ -24,7 +24,8 @@ export function eventLine(event: RpcEvent): LogLine {
   }
   const line = { level: levelOf(event), message: messageOf(event), fields };
   const stack =
-    event.kind === "handler-failed" && event.error instanceof Error
+    (event.kind === "handler-failed" || event.kind === "store-failed") &&
+    event.error instanceof Error
       ? event.error.stack
       : undefined;
   return stack === undefined ? line : { ...line, stack };
@@ -43,16 +44,32 @@ export function startFailedLine(thrown: unknown): LogLine {
     : line;
 }
 
+/** What a service threw where nobody could catch it. */
+export function faultLine(thrown: unknown): LogLine {
+  const { code, message } = RpcError.from(thrown);
+  const line: LogLine = {
+    level: "error",
+    message: `nobody caught: ${message}`,
+    fields: { event: "uncaught", error: { code, message } },
+  };
+  return thrown instanceof Error && thrown.stack !== undefined
+    ? { ...line, stack: thrown.stack }
+    : line;
+}
+
 function levelOf({ kind }: RpcEvent): LogLevel {
   switch (kind) {
     case "listening":
+    case "connected":
       return "debug";
     case "registered":
     case "deregistered":
     case "server-added":
     case "server-removed":
+    case "disconnected":
       return "info";
     case "handler-failed":
+    case "store-failed":
       return "error";
     default:
       return "warn";
@@ -85,6 +102,14 @@ function messageOf(event: RpcEvent): string {
       return event.reason === "expired"
         ? `${event.address} is gone: its lease ran out`
         : `${event.address} has left`;
+    case "connected":
+      return `connected to ${event.address}`;
+    case "disconnected":
+      return `lost the connection to ${event.address}: ${said(event.error)}`;
+    case "dial-failed":
+      return `no connection to ${event.address}, others are preferred for ${Math.round(event.retryInMs)} ms: ${said(event.error)}`;
+    case "store-failed":
+      return `the registry's store failed (${event.operation}): ${RpcError.from(event.error).message}`;
     default:
       // An event that is newer than this list: its fields tell.
       return (event as { kind: string }).kind;

@@ -1,11 +1,13 @@
+import { systemClock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
+import { readBody } from "../http/body.ts";
 import { formatHostPort, parseAddress } from "../transport/address.ts";
-import type { Settled } from "../xclient/xclient.ts";
+import type { Settled } from "../xclient/broadcast.ts";
 
 /** Where Go's servers say over HTTP what they have: the original, and net/rpc. */
 const pagePaths = { http: "/debug/geerpc", "gorpc+http": "/debug/rpc" };
 const pageTimeoutMs = 3_000;
-const maxPageChars = 1024 * 1024;
+const maxPageBytes = 1024 * 1024;
 
 /**
  * The lists of servers that do not know `_geerpc.list` because they are
@@ -43,10 +45,12 @@ async function readPage(url: string): Promise<Record<string, string[]>> {
     signal: AbortSignal.timeout(pageTimeoutMs),
     headers: { Accept: "text/html" },
   });
-  const text = await response.text();
-  if (!response.ok || text.length > maxPageChars) {
-    throw new RpcError("internal", `${url} has no list`);
-  }
+  const text = await readBody(response, {
+    maxBytes: maxPageBytes,
+    timeoutMs: pageTimeoutMs,
+    clock: systemClock,
+  });
+  if (!response.ok) throw new RpcError("internal", `${url} has no list`);
   return parseGoPage(text);
 }
 
@@ -55,7 +59,7 @@ export function parseGoPage(html: string): Record<string, string[]> {
   const services = new Map<string, string[]>();
   let methods: string[] = [];
   for (const [, service, method] of html.matchAll(
-    /^\s*Service ([\w.]+)\s*$|<td align=left font=fixed>(\w+)\(/gm,
+    /^\s*Service (\S+)\s*$|<td align=left font=fixed>([^\s(<]+)\(/gm,
   )) {
     if (service !== undefined) {
       methods = [];

@@ -17,6 +17,11 @@ export interface Io {
   readStdin(): Promise<string>;
   /** Tells of each SIGINT and SIGTERM until the function that it returns is called. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
+  /**
+   * Tells of what nobody caught, a rejection or a throw, until the function
+   * that it returns is called. While somebody listens it does not end the process.
+   */
+  onFault(listener: (thrown: unknown) => void): () => void;
   /** From now on `console.log` of users' code goes to stderr: stdout is for results. */
   keepStdout(): void;
   /** Ends the process at once, whatever runs. Commands end by returning their exit code. */

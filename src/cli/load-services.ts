@@ -1,13 +1,16 @@
 import { resolve } from "node:path";
 import { RpcError } from "../errors.ts";
+import { functionFields } from "../service/collect.ts";
 import type { Server } from "../server/server.ts";
 import { serviceExports } from "./service-exports.ts";
 
-/** An export that somebody may have meant as a service, and why it is none. */
+/** What somebody may have meant as a service or as a method of one, and why it is none. */
 export interface LeftOut {
   file: string;
   name: string;
   reason: string;
+  /** Its type promises it to callers. */
+  isPromised: boolean;
 }
 
 /**
@@ -15,7 +18,7 @@ export interface LeftOut {
  * exports. `import … from "geerpc"` inside the files gives this very library,
  * also in the executable.
  *
- * @returns exports that were left out
+ * @returns what was left out: exports, and fields of services
  * @throws RpcError failed_precondition  a file that is missing, throws, or
  *   exports no service; the message names the file and the reason
  */
@@ -39,6 +42,7 @@ async function loadFile(file: string, server: Server): Promise<LeftOut[]> {
         : `it exports no service: ${leftOut[0].name} ${leftOut[0].reason}`,
     );
   }
+  const fields: Omit<LeftOut, "file">[] = [];
   for (const { name, make } of services) {
     let service: object;
     try {
@@ -51,8 +55,16 @@ async function loadFile(file: string, server: Server): Promise<LeftOut[]> {
     } catch (thrown) {
       throw failure(file, reasonOf(thrown), thrown);
     }
+    for (const field of functionFields(service)) {
+      fields.push({
+        name: `${name}.${field}`,
+        reason: `is a field: write it as a method, ${field}(args) { … }`,
+        isPromised: true,
+      });
+    }
   }
-  return leftOut.map((left) => ({ file, ...left }));
+  const exports = leftOut.map((left) => ({ ...left, isPromised: false }));
+  return [...exports, ...fields].map((left) => ({ file, ...left }));
 }
 
 async function importFile(file: string): Promise<Record<string, unknown>> {

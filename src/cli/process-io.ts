@@ -25,6 +25,14 @@ export function processIo(exit: (code: number) => void): ProcessIo {
         process.off("SIGTERM", onTerminate);
       };
     },
+    onFault(listener) {
+      process.on("unhandledRejection", listener);
+      process.on("uncaughtException", listener);
+      return () => {
+        process.off("unhandledRejection", listener);
+        process.off("uncaughtException", listener);
+      };
+    },
     keepStdout() {
       const error = console.error.bind(console);
       Object.assign(console, { log: error, info: error, debug: error });

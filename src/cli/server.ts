@@ -11,6 +11,7 @@ import { address, duration, registryUrls, size, wholeNumber } from "./kinds.ts";
 import { type LeftOut, loadServices } from "./load-services.ts";
 import { startFailedLine } from "./event-line.ts";
 import { type Log, logFlags, openLog } from "./log.ts";
+import { Faults } from "./faults.ts";
 import { Signals } from "./signals.ts";
 
 export const command = defineSubcommand({
@@ -60,7 +61,8 @@ with _ ; write #name for what is private. They are listed on stderr.
 Prints {"listening":"tcp@…"} when it accepts connections and, with --registry,
 the first registration was answered or failed. SIGINT and SIGTERM end it in
 order: it leaves the registry, lets calls finish, and exits 0. A second one
-ends it at once. What the files write to the console goes to stderr.
+ends it at once. What the files write to the console goes to stderr; what they
+throw where nobody catches it is logged, and ends it in order with exit code 1.
 
 Without a file the demo service Foo is served: Sum and Sleep of {Num1,Num2},
 Echo, Fail({code,message}) and Whoami.
@@ -71,6 +73,10 @@ Echo, Fail({code,message}) and Whoami.
     using signals = new Signals(io);
     io.keepStdout();
     const log = openLog(io, values);
+    using faults = new Faults(io, log);
+    const stopped = Promise.race([signals.first, faults.first]);
+    let isStopping = false;
+    void stopped.then(() => (isStopping = true));
     let listening = "";
     let isReady = values.registry === undefined;
     const onEvent: OnEvent = (event) => {
@@ -96,30 +102,30 @@ Echo, Fail({code,message}) and Whoami.
     };
     let heart: Heartbeat | undefined;
     try {
-      await Promise.race([start(), signals.first]);
+      await Promise.race([start(), stopped]);
       if (values.registry !== undefined && listening !== "") {
         const address = advertisedAddress(values.advertise, listening);
         const { services } = server;
         heart = heartbeat(values.registry, { address, services }, { onEvent });
-        await Promise.race([heart.firstAttempt, signals.first]);
+        await Promise.race([heart.firstAttempt, stopped]);
       }
     } catch (thrown) {
       log.write(startFailedLine(thrown));
       await server.close();
       return exitCode.failed;
     }
-    if (!signals.abort.aborted) {
+    if (!isStopping) {
       io.stdout.write(`${toJsonLine({ listening })}\n`);
     }
-    const signal = await signals.first;
+    const reason = await stopped;
     log.write({
       level: "info",
-      message: `${signal}: the server leaves, calls may finish for ${values.drainTimeout / 1_000} s`,
-      fields: { event: "stopping", signal },
+      message: `${reason}: the server leaves, calls may finish for ${values.drainTimeout / 1_000} s`,
+      fields: { event: "stopping", signal: reason },
     });
     await heart?.close();
     await server.drain(values.drainTimeout);
-    return exitCode.done;
+    return reason === "fault" ? exitCode.failed : exitCode.done;
   },
 });
 
@@ -152,9 +158,9 @@ function logServices(server: Server, log: Log): void {
 }
 
 function logLeftOut(leftOut: readonly LeftOut[], log: Log): void {
-  for (const { file, name, reason } of leftOut) {
+  for (const { file, name, reason, isPromised } of leftOut) {
     log.write({
-      level: "info",
+      level: isPromised ? "warn" : "info",
       message: `does not serve ${name} of ${file}: it ${reason}`,
       fields: { event: "left-out", file, name, reason },
     });

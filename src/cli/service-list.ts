@@ -1,5 +1,5 @@
 import { RpcError } from "../errors.ts";
-import type { Settled } from "../xclient/xclient.ts";
+import type { Settled } from "../xclient/broadcast.ts";
 
 export interface MergedLists {
   /** Methods by service, both sorted. */

@@ -1,25 +1,14 @@
 import type { Codec } from "../codec/codec.ts";
-import {
-  binaryCodecType,
-  createCodec,
-  gobCodecType,
-  hasOption,
-} from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { Services } from "../service/services.ts";
 import { PendingCall } from "../session/pending-call.ts";
 import { Session } from "../session/session.ts";
-import { type Protocol, parseAddress } from "../transport/address.ts";
+import { parseAddress } from "../transport/address.ts";
 import { dialPipe } from "../transport/dial.ts";
 import type { Pipe } from "../transport/pipe.ts";
-import {
-  encodeOption,
-  encodePaddedOption,
-  magicNumber,
-  type Option,
-  protocolVersion,
-} from "../wire/option.ts";
 import { Call, CallPromise } from "./call.ts";
+import { codecOf, codecTypeOf } from "./choose-codec.ts";
+import { optionBytes } from "./option.ts";
 import {
   type CallOptions,
   type ClientOptions,
@@ -28,8 +17,8 @@ import {
   resolveOptions,
 } from "./options.ts";
 import { type Remote, remote } from "./remote.ts";
+import { UnansweredError } from "./unanswered-error.ts";
 
-const nanosecondsPerMs = 1e6;
 const noOptions: CallOptions = {};
 
 /**
@@ -116,6 +105,11 @@ export class Client implements AsyncDisposable {
     return this.#session.isAvailable;
   }
 
+  /** Whether the server has sent anything. */
+  get hasHeard(): boolean {
+    return this.#session.hasHeard;
+  }
+
   /** Calls that have no answer yet. */
   get inFlight(): number {
     return this.#session.inFlightCount;
@@ -124,6 +118,17 @@ export class Client implements AsyncDisposable {
   /** Answers that came after their caller had given up, and were dropped. */
   get lateReplies(): number {
     return this.#session.lateReplies;
+  }
+
+  /** Why no call can start any more: what each would fail with. Undefined while the connection is there. */
+  get lost(): RpcError | undefined {
+    if (this.isAvailable) return undefined;
+    try {
+      this.#session.notify("", undefined);
+      return undefined;
+    } catch (thrown) {
+      return RpcError.from(thrown);
+    }
   }
 
   /** Resolves when the connection is gone, for whatever reason. */
@@ -253,75 +258,12 @@ export class Client implements AsyncDisposable {
   }
 }
 
-/**
- * The server closed the connection without a byte: what the original does
- * when it does not know the codec. Nothing has run.
- */
-export class UnansweredError extends RpcError {
-  constructor(message: string) {
-    super("unavailable", `${message} without a byte: is it a geerpc server?`, {
-      sent: false,
-    });
-  }
-}
-
 function wasClosedByPeer(session: Session, error: RpcError): boolean {
   return (
     error.code === "unavailable" &&
     error.sent === undefined &&
+    // An end in order has no cause, a reset the system's.
+    error.cause === undefined &&
     !session.hasHeard
   );
-}
-
-/**
- * What a connection to an address of that protocol speaks.
- *
- * @throws RpcError invalid_argument  another codec was asked for
- */
-function codecTypeOf(protocol: Protocol, asked: string | undefined): string {
-  const spoken = protocol === "gorpc+http" ? "gorpc" : protocol;
-  if (hasOption(spoken)) return asked ?? binaryCodecType;
-  if (asked === undefined || asked === spoken) return spoken;
-  throw new RpcError(
-    "invalid_argument",
-    `${protocol}@ addresses speak ${spoken}, not ${asked}: leave the codec out`,
-  );
-}
-
-function codecOf(options: ResolvedClientOptions): Codec {
-  const { codec, limits, bodies, gobTypes, onEvent } = options;
-  return createCodec(codec, {
-    role: "dial",
-    limits,
-    bodies,
-    declaredTypes: (serviceMethod) =>
-      Object.hasOwn(gobTypes, serviceMethod)
-        ? { args: gobTypes[serviceMethod] }
-        : undefined,
-    onAmbiguousType: (ambiguity) =>
-      onEvent({ kind: "ambiguous-type", ...ambiguity }),
-  });
-}
-
-/** What goes out first: nothing to peers that know no Option. */
-function optionBytes(options: ResolvedClientOptions): Uint8Array | undefined {
-  const { codec, bodies, connectTimeoutMs, handleTimeoutMs } = options;
-  if (!hasOption(codec)) return undefined;
-  const option: Option = {
-    MagicNumber: magicNumber,
-    CodecType: codec,
-    ConnectTimeout: nanosecondsOf(connectTimeoutMs),
-    HandleTimeout: nanosecondsOf(handleTimeoutMs),
-    Protocol: protocolVersion,
-    ...(bodies.length > 0 ? { Bodies: [...bodies] } : {}),
-  };
-  return codec === gobCodecType
-    ? encodePaddedOption(option)
-    : encodeOption(option);
-}
-
-/** As the Option carries it: a whole number, and none but 0 is "no limit". 104 days at most. */
-function nanosecondsOf(timeoutMs: number): number {
-  const nanoseconds = Math.ceil(timeoutMs * nanosecondsPerMs);
-  return Math.min(Number.MAX_SAFE_INTEGER, nanoseconds);
 }

@@ -2,8 +2,8 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import type { GobType } from "../codec/gob/gob-type.ts";
 import { binaryCodecType } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
-import type { OnEvent } from "../events.ts";
-import { defaultLimits, type Limits } from "../wire/limits.ts";
+import { type OnEvent, quiet } from "../events.ts";
+import { type Limits, resolveLimits } from "../wire/limits.ts";
 
 export interface CallOptions {
   /** How long the caller waits, in ms; 0 is for ever. Default 5,000. */
@@ -56,9 +56,9 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
     handleTimeoutMs: options.handleTimeoutMs ?? 0,
     bodies: options.bodies ?? [],
     gobTypes: options.gobTypes ?? {},
-    limits: { ...defaultLimits, ...options.limits },
+    limits: resolveLimits(options.limits),
     clock: options.clock ?? systemClock,
-    onEvent: options.onEvent ?? (() => {}),
+    onEvent: options.onEvent ? quiet(options.onEvent) : () => {},
     signal: options.signal,
   };
   for (const name of [

@@ -1,7 +1,7 @@
 import type { CallOptions } from "./options.ts";
 
 /** Names that are never exposed, whatever a class declares. */
-type Hidden = `_${string}` | "constructor" | "start";
+type Hidden = `_${string}` | "constructor" | "start" | "then" | "toJSON";
 
 /** A method as its callers see it: its argument, then options; the context is the server's. */
 export type RemoteMethod<Method> = Method extends (
@@ -34,18 +34,27 @@ export type Remote<Services> = {
   readonly [Name in keyof Services]: RemoteService<Services[Name]>;
 };
 
+/** Fails to compile for a service that is named like a member of the client: reach it with call(). */
+export type Unclashing<Client, Services> = {
+  [Name in keyof Services]: Name extends keyof Client ? never : unknown;
+};
+
 export type RemoteCall = (
   serviceMethod: string,
   args: unknown,
   options: CallOptions | undefined,
 ) => Promise<unknown>;
 
+/** Names that the language itself asks any object for: to await it, to make JSON of it. */
+const askedByLanguage: ReadonlySet<string> = new Set(["then", "toJSON"]);
+
 /**
  * An object on which every property is a service and every property of that a
- * method. `then` and symbols are none, so that it can be awaited and printed.
+ * method. `then`, `toJSON` and symbols are none, so that awaiting or printing
+ * it, in a template or as JSON, calls nothing.
  */
 export function remote<Services>(call: RemoteCall): Remote<Services> {
-  return memberProxy(nothing(), (service) =>
+  return memberProxy(nothing("services"), (service) =>
     remoteService(service, call),
   ) as Remote<Services>;
 }
@@ -66,7 +75,7 @@ export function withServices<
 
 function remoteService(service: string, call: RemoteCall): object {
   return memberProxy(
-    nothing(),
+    nothing(service),
     (method) => (args: unknown, options?: CallOptions) =>
       call(`${service}.${method}`, args, options),
   );
@@ -83,7 +92,7 @@ function memberProxy(target: object, make: (name: string) => unknown): object {
         // Bound, because private fields are not reached through a proxy.
         if (typeof value !== "function") return value;
         members.set(name, value.bind(own));
-      } else if (typeof name === "string" && name !== "then") {
+      } else if (typeof name === "string" && !askedByLanguage.has(name)) {
         members.set(name, make(name));
       }
       return members.get(name);
@@ -91,7 +100,16 @@ function memberProxy(target: object, make: (name: string) => unknown): object {
   });
 }
 
-/** An object without members, not even inherited ones. */
-function nothing(): object {
-  return Object.create(null) as object;
+/**
+ * An object without members, not even inherited ones. As text it is `name`:
+ * String() would else look for a method toString, and call it.
+ */
+function nothing(name: string): object {
+  return Object.create(null, {
+    [Symbol.toPrimitive]: {
+      value: () => `[geerpc ${name}]`,
+      // A proxy may give another value for a property that is not fixed.
+      configurable: true,
+    },
+  }) as object;
 }

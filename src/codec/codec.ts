@@ -46,6 +46,8 @@ export interface Inbound {
   /** A call failed; seq 0: the connection was refused or is being given up. */
   error(seq: number, error: RpcError): void;
   cancel(seq: number): void;
+  /** Whether the answer to this seq is still waited for: asked before anything is kept for one that comes in pieces. */
+  awaits(seq: number): boolean;
 }
 
 /**
@@ -94,6 +96,14 @@ export interface Codec {
   readonly heldBytes: number;
   /** Appends one piece. Only called while heldBytes is above 0. */
   writePiece(out: SendBuffer): void;
+  /** Requests whose body is half here; codecs without pieces leave it out. */
+  readonly partialRequests?: number;
+  /**
+   * Fails, as badRequest, the requests whose body has begun and has not grown
+   * since the last call of this: its owner calls it at an interval while
+   * partialRequests is above 0.
+   */
+  dropStalled?(inbound: Inbound): void;
 }
 
 /** How a caller wants one argument encoded: the name of a body encoding, or its Go type. */

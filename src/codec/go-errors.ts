@@ -45,3 +45,17 @@ export function classifyGoError(text: string): Code {
     : text;
   return wholeTexts.get(whole) ?? "unknown";
 }
+
+/** How the original's server answers requests whose body it leaves in the stream. */
+const unrouted = [
+  "rpc server: service/method request ill-formed: ",
+  "rpc server: can't find ",
+];
+
+/**
+ * Whether a server of the original that says so has lost step.
+ * Source: readRequest in its server.go, which routes before it reads the body.
+ */
+export function isOutOfStep(text: string): boolean {
+  return unrouted.some((beginning) => text.startsWith(beginning));
+}

@@ -73,7 +73,8 @@ class JsonCodec implements Codec {
     }
     // A server that refuses before it has a codec sends one line without Seq or body.
     if (header.Seq === undefined) {
-      inbound.error(0, errorOf(header));
+      const { code, message } = errorOf(header);
+      inbound.error(0, new RpcError(code, message, { sent: false }));
     } else this.#header = header as Header;
   }
 

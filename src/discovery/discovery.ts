@@ -21,8 +21,9 @@ export interface Discovery {
   /**
    * Every endpoint, sorted by address, each once. Gives the list it has, and
    * has it refreshed in the background when it is stale; waits only while it
-   * has nothing to give. The same promise until the list changes, so that
-   * who has seen it settled need not wait for it again.
+   * has nothing to give, and where it has asked in vain just now not even
+   * then: many callers are no reason to ask often. The same promise until the
+   * list changes, so that who has seen it settled need not wait for it again.
    *
    * @throws RpcError unavailable (sent: false)  nothing is known and asking failed, or closed
    */

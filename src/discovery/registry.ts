@@ -2,7 +2,7 @@ import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { jitter, type Random } from "../base/random.ts";
 import { RpcError } from "../errors.ts";
-import type { OnEvent } from "../events.ts";
+import { type OnEvent, quiet } from "../events.ts";
 import { type Fetch, requestRegistry } from "../registry/request.ts";
 import { parseRegistryUrls } from "../registry/url.ts";
 import {
@@ -21,10 +21,13 @@ export interface RegistryDiscoveryOptions {
   timeoutMs?: number;
   clock?: Clock;
   random?: Random;
-  /** Told of `discovery-failed`, once per request that gave no usable answer. Must not throw. */
+  /** Told of `discovery-failed`, once per request that gave no usable answer. */
   onEvent?: OnEvent;
   fetch?: Fetch;
 }
+
+/** How long at most nobody asks again while no server is known: one may register at any time. */
+const maxUnknownMs = 1_000;
 
 /** Of a list: a registry keeps no more than 3 MiB. */
 const maxAnswerBytes = 4 * 1024 * 1024;
@@ -39,7 +42,9 @@ const maxAnswerBytes = 4 * 1024 * 1024;
  * registry gives another: away, slow, 500, 404, a redirect, nonsense, an
  * endless body; and while an empty one is doubted ({@link EmptyDoubt}).
  * Failures are repeated after 250 ms × 1.6 and so on, at most `refreshAfterMs`.
- * A list without a server is never fresh: `all` waits for an answer.
+ * While it knows no server `all` waits for an answer, and gives the last one,
+ * be it an empty list or a failure, at once for as long as that backoff says,
+ * here at most 1 s: however many calls come, a registry is not asked more.
  *
  * What a registry lists may have gone, and nothing here dials it.
  */
@@ -52,7 +57,9 @@ export class RegistryDiscovery implements Discovery {
   /** The list as `all` gives it: one promise for all calls until the next list. */
   #list: Promise<readonly Endpoint[]> = Promise.resolve([]);
   #serverCount = 0;
-  #staleAt = 0;
+  #staleAt = -Infinity;
+  /** Why the last request gave no list. */
+  #failure: RpcError | undefined;
   /** Counts the lists set by hand, so that an older answer is known as one. */
   #updates = 0;
   #refreshing: Promise<void> | undefined;
@@ -69,7 +76,7 @@ export class RegistryDiscovery implements Discovery {
       timeoutMs: options.timeoutMs ?? 3_000,
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
-      onEvent: options.onEvent ?? (() => {}),
+      onEvent: options.onEvent ? quiet(options.onEvent) : () => {},
       fetch: options.fetch ?? globalThis.fetch,
     };
     const { refreshAfterMs: maxMs, random } = this.#options;
@@ -78,7 +85,7 @@ export class RegistryDiscovery implements Discovery {
 
   all(): Promise<readonly Endpoint[]> {
     if (this.#isClosed) return Promise.reject(closedError());
-    if (this.#serverCount === 0) return this.#filled();
+    if (this.#serverCount === 0) return this.#allOfNone();
     if (this.#refreshing === undefined && this.#isStale()) {
       // Told through onEvent; callers go on with what they have.
       this.refresh().catch(() => {});
@@ -102,6 +109,16 @@ export class RegistryDiscovery implements Discovery {
   close(): void {
     this.#isClosed = true;
     this.#giveUp.abort();
+  }
+
+  /** What `all` gives while no server is known. */
+  #allOfNone(): Promise<readonly Endpoint[]> {
+    if (this.#refreshing !== undefined || this.#isStale()) {
+      return this.#filled();
+    }
+    return this.#failure === undefined
+      ? this.#list
+      : Promise.reject(this.#failure);
   }
 
   /** The list once somebody has filled it: an answer, or meanwhile a hand. */
@@ -133,14 +150,16 @@ export class RegistryDiscovery implements Discovery {
         this.#report(url, error);
       }
     }
-    if (this.#updates === updates) {
-      this.#staleAt = this.#options.clock.now() + this.#backoff.nextMs();
-    }
-    throw new RpcError(
+    const failure = new RpcError(
       "unavailable",
       failures.map(({ message }) => message).join("; "),
       { sent: false, cause: failures[0] },
     );
+    if (this.#updates === updates) {
+      this.#failure = failure;
+      this.#waitForRetry();
+    }
+    throw failure;
   }
 
   async #ask(url: string): Promise<readonly Endpoint[]> {
@@ -176,8 +195,17 @@ export class RegistryDiscovery implements Discovery {
   #take(endpoints: readonly Endpoint[]): void {
     this.#list = Promise.resolve(endpoints);
     this.#serverCount = endpoints.length;
+    this.#failure = undefined;
     this.#doubt.clear();
-    this.#stayFresh();
+    if (endpoints.length > 0) this.#stayFresh();
+    else this.#waitForRetry();
+  }
+
+  /** The last request did not help: the next one is made after the backoff. */
+  #waitForRetry(): void {
+    const delayMs = this.#backoff.nextMs();
+    const longestMs = this.#serverCount === 0 ? maxUnknownMs : Infinity;
+    this.#staleAt = this.#options.clock.now() + Math.min(delayMs, longestMs);
   }
 
   #stayFresh(): void {

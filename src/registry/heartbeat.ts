@@ -2,7 +2,7 @@ import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import { type Clock, systemClock, type Timer } from "../base/clock.ts";
 import { jitter, type Random } from "../base/random.ts";
 import { RpcError } from "../errors.ts";
-import type { OnEvent } from "../events.ts";
+import { type OnEvent, quiet } from "../events.ts";
 import { serverHeader, ttlHeader } from "./headers.ts";
 import { readAddress } from "./registration.ts";
 import { type Fetch, requestRegistry } from "./request.ts";
@@ -101,7 +101,7 @@ class RegistryHeartbeat implements Heartbeat {
       timeoutMs: options.timeoutMs ?? 2_000,
       clock: options.clock ?? systemClock,
       random: options.random ?? Math.random,
-      onEvent: options.onEvent ?? (() => {}),
+      onEvent: options.onEvent ? quiet(options.onEvent) : () => {},
       fetch: options.fetch ?? globalThis.fetch,
     };
     const { intervalMs, ttlMs, random } = this.#options;

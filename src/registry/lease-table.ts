@@ -13,16 +13,14 @@ export interface Lease extends Registration {
   readonly expiresAt: number;
 }
 
-/** Why a server left: its lease ran out, or it said so. */
-export type RemovalReason = "expired" | "deregistered";
-
 /** What happened to the list. Renewals are no change. */
 export type Change =
   | { readonly kind: "added" | "changed"; readonly registration: Registration }
   | {
       readonly kind: "removed";
       readonly address: string;
-      readonly reason: RemovalReason;
+      /** Its lease ran out, or it said so. */
+      readonly reason: "expired" | "deregistered";
     };
 
 export interface LeaseLimits {
@@ -61,7 +59,6 @@ export class LeaseTable {
   readonly #limits: LeaseLimits;
   readonly #onChange: (change: Change) => void;
   readonly #leases = new Map<string, Lease>();
-  readonly #removals = new Map<string, RemovalReason>();
   #listBytes = 0;
   /** No lease ends before it; renewals leave it behind. */
   #nextExpiry = Infinity;
@@ -104,7 +101,6 @@ export class LeaseTable {
     if (isSame) return;
     this.#revision++;
     if (known === undefined) this.#sorted = undefined;
-    this.#removals.delete(address);
     const kind = known === undefined ? "added" : "changed";
     this.#onChange({ kind, registration });
   }
@@ -134,11 +130,6 @@ export class LeaseTable {
     return this.#sorted.map((address) => this.#leases.get(address) as Lease);
   }
 
-  /** Why a server that is not listed left; undefined when it never was, or left long ago (the last 1,000 are kept). */
-  removalReason(address: string): RemovalReason | undefined {
-    return this.#removals.get(address);
-  }
-
   #makeRoom(registration: Registration, known: Lease | undefined): void {
     const { maxServers, maxListBytes } = this.#limits;
     const freedBytes = known === undefined ? 0 : entryBytes(known);
@@ -153,25 +144,15 @@ export class LeaseTable {
     this.#listBytes = listBytes;
   }
 
-  #take(address: string, reason: RemovalReason): boolean {
+  #take(address: string, reason: "expired" | "deregistered"): boolean {
     const lease = this.#leases.get(address);
     if (lease === undefined) return false;
     this.#leases.delete(address);
     this.#listBytes -= entryBytes(lease);
     this.#sorted = undefined;
     this.#revision++;
-    this.#remember(address, reason);
     this.#onChange({ kind: "removed", address, reason });
     return true;
-  }
-
-  #remember(address: string, reason: RemovalReason): void {
-    this.#removals.set(address, reason);
-    if (this.#removals.size <= 1_000) return;
-    for (const oldest of this.#removals.keys()) {
-      this.#removals.delete(oldest);
-      break;
-    }
   }
 }
 

@@ -1,9 +1,12 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
-import type { OnEvent } from "../events.ts";
+import { type OnEvent, quiet } from "../events.ts";
+import { acceptsJson } from "../http/accept.ts";
+import { emptyAnswer, textAnswer } from "../http/answer.ts";
+import { bodyStatus, readBody } from "../http/body.ts";
+import { pathOf } from "../http/path.ts";
 import { formatHostPort, parseHostPort } from "../transport/address.ts";
-import { acceptsJson, emptyAnswer, listAnswer, textAnswer } from "./answer.ts";
-import { readBody } from "./body.ts";
+import { listAnswer } from "./answer.ts";
 import { registryPath, serverHeader, ttlHeader } from "./headers.ts";
 import {
   type Change,
@@ -22,12 +25,18 @@ export interface RegistryOptions extends Partial<LeaseLimits> {
   /** Default: a MemoryStore of the registry's own. One that is given stays the caller's to close, and has limits of its own. */
   store?: Store;
   clock?: Clock;
-  /** Told of `server-added`, `server-removed`, and of a store that fails (`handler-failed`). Must not throw. */
+  /** Told of `server-added`, `server-removed`, and of a store that fails (`store-failed`). Must not throw. */
   onEvent?: OnEvent;
 }
 
 /** Of a registration's body: 1,000 names of 200 characters fit. */
 const maxBodyBytes = 256 * 1024;
+const bodyTimeoutMs = 10_000;
+/** What a request asks of the store. */
+const operations: Readonly<Record<string, "put" | "remove">> = {
+  POST: "put",
+  DELETE: "remove",
+};
 /** How long requests that are being answered have at close. */
 const closeTimeoutMs = 1_000;
 
@@ -38,7 +47,7 @@ const closeTimeoutMs = 1_000;
  * | request | answer |
  * |---|---|
  * | `GET` (or HEAD) `/_geerpc_/registry` | 200, `X-Geerpc-Servers: a,b`, sorted; with `Accept: application/json` also the JSON form |
- * | `POST`, `X-Geerpc-Server: a`, optional `X-Geerpc-TTL` and body `{"services":[…]}` | 200; 400 with a line that says what is wrong; 413; 503 full or without its store; 500 without the header, as the original |
+ * | `POST`, `X-Geerpc-Server: a`, optional `X-Geerpc-TTL` and body `{"services":[…]}` | 200; 400 with a line that says what is wrong; 408 too slow; 413; 503 full or without its store; 500 without the header, as the original |
  * | `DELETE`, `X-Geerpc-Server: a` | 200; 404 not listed |
  * | `GET /healthz` | 200 |
  *
@@ -69,7 +78,7 @@ export class Registry implements AsyncDisposable {
     }
     this.#ttlMs = ttlMs;
     this.#clock = clock;
-    this.#onEvent = onEvent;
+    this.#onEvent = quiet(onEvent);
     if (options.store === undefined) {
       const {
         maxServers = defaultLeaseLimits.maxServers,
@@ -88,7 +97,7 @@ export class Registry implements AsyncDisposable {
    */
   async fetch(request: Request, remoteHost?: string): Promise<Response> {
     if (this.#closed !== undefined) {
-      return textAnswer(503, "the registry is closed");
+      return textAnswer("the registry is closed", 503);
     }
     try {
       return await this.#route(request, remoteHost);
@@ -146,13 +155,14 @@ export class Registry implements AsyncDisposable {
   }
 
   async #route(request: Request, remoteHost?: string): Promise<Response> {
-    const { pathname } = new URL(request.url);
+    const pathname = pathOf(request.url);
+    if (pathname === undefined) return textAnswer("no such host", 400);
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (pathname === "/healthz") {
-      return isRead ? textAnswer(200, "ok") : wrongMethod("GET, HEAD");
+      return isRead ? textAnswer("ok") : wrongMethod("GET, HEAD");
     }
     if (pathname !== registryPath) {
-      return textAnswer(404, `not found: the registry is at ${registryPath}`);
+      return textAnswer(`not found: the registry is at ${registryPath}`, 404);
     }
     if (isRead) return this.#list(request);
     if (request.method === "POST") return this.#register(request, remoteHost);
@@ -168,15 +178,21 @@ export class Registry implements AsyncDisposable {
   async #register(request: Request, remoteHost?: string): Promise<Response> {
     const server = request.headers.get(serverHeader);
     // The original's status for it, which its own tools know.
-    if (!server) return textAnswer(500, `${serverHeader} is missing`);
+    if (!server) return textAnswer(`${serverHeader} is missing`, 500);
     const address = readAddress(server, remoteHost);
     const ttlMs = readTtlMs(request.headers.get(ttlHeader)) ?? this.#ttlMs;
     let body: string;
     try {
-      body = await readBody(request.body, maxBodyBytes);
+      body = await readBody(request, {
+        maxBytes: maxBodyBytes,
+        timeoutMs: bodyTimeoutMs,
+        clock: this.#clock,
+      });
     } catch (thrown) {
-      const { code, message } = RpcError.from(thrown);
-      return textAnswer(code === "resource_exhausted" ? 413 : 400, message);
+      const error = RpcError.from(thrown);
+      // The rest of the body may still be under way.
+      const headers = { Connection: "close" };
+      return textAnswer(error.message, bodyStatus(error), headers);
     }
     await this.#store.put({ address, services: readServices(body) }, ttlMs);
     return emptyAnswer(200);
@@ -184,32 +200,32 @@ export class Registry implements AsyncDisposable {
 
   async #remove(request: Request, remoteHost?: string): Promise<Response> {
     const server = request.headers.get(serverHeader);
-    if (!server) return textAnswer(400, `${serverHeader} is missing`);
+    if (!server) return textAnswer(`${serverHeader} is missing`, 400);
     const address = readAddress(server, remoteHost);
     return (await this.#store.remove(address))
       ? emptyAnswer(200)
-      : textAnswer(404, `${address} is not registered`);
+      : textAnswer(`${address} is not registered`, 404);
   }
 
   #refuse(thrown: unknown, method: string): Response {
     if (thrown instanceof RpcError) {
       if (thrown.code === "invalid_argument") {
-        return textAnswer(400, thrown.message);
+        return textAnswer(thrown.message, 400);
       }
       if (thrown.code === "resource_exhausted") {
-        return textAnswer(503, thrown.message);
+        return textAnswer(thrown.message, 503);
       }
     }
     if (this.#closed === undefined) {
       this.#onEvent({
-        kind: "handler-failed",
-        serviceMethod: `registry.${method}`,
+        kind: "store-failed",
+        operation: operations[method] ?? "list",
         error: thrown,
       });
     }
     return RpcError.from(thrown).code === "unavailable"
-      ? textAnswer(503, "the registry cannot reach its store")
-      : textAnswer(500, "internal error");
+      ? textAnswer("the registry cannot reach its store", 503)
+      : textAnswer("internal error", 500);
   }
 
   #report(change: Change): void {
@@ -253,7 +269,7 @@ function serve(
 }
 
 function wrongMethod(allowed: string): Response {
-  return textAnswer(405, `method not allowed: ${allowed}`, { Allow: allowed });
+  return textAnswer(`method not allowed: ${allowed}`, 405, { Allow: allowed });
 }
 
 function closedError(): RpcError {

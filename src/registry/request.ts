@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { cutText } from "../events.ts";
 import { RpcError } from "../errors.ts";
-import { readBody } from "./body.ts";
+import { readBody } from "../http/body.ts";
 
 /** What is needed of `fetch`: tests and users' own proxies put theirs here. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -71,8 +71,9 @@ export async function requestRegistry(
 async function exchange(
   url: string,
   init: RequestInit,
-  { fetch, maxAnswerBytes }: RegistryRequestOptions,
+  options: RegistryRequestOptions,
 ): Promise<RegistryAnswer> {
+  const { fetch, maxAnswerBytes: maxBytes } = options;
   const { signal } = init;
   if (signal?.aborted) throw new Error("the request was given up");
   const response = await fetch(url, {
@@ -80,19 +81,26 @@ async function exchange(
     redirect: "manual",
     keepalive: false,
   });
-  if (!response.ok) throw new Error(await refusalOf(response));
-  const body = await readBody(response.body, maxAnswerBytes);
+  if (!response.ok) throw new Error(await refusalOf(response, options));
+  const body = await readBody(response, { ...options, maxBytes });
   return { headers: response.headers, body };
 }
 
 /** The status and, where the registry says it in plain text, why. */
-async function refusalOf(response: Response): Promise<string> {
+async function refusalOf(
+  response: Response,
+  { clock, timeoutMs }: RegistryRequestOptions,
+): Promise<string> {
   const status = `it answered ${response.status}`;
   if (!response.headers.get("content-type")?.startsWith("text/plain")) {
     await response.body?.cancel();
     return status;
   }
-  const text = await readBody(response.body, 1024).catch(() => "");
+  const text = await readBody(response, {
+    maxBytes: 1024,
+    timeoutMs,
+    clock,
+  }).catch(() => "");
   const line = text.trim().split(/[\r\n]/, 1)[0];
   return line ? `${status}: ${line}` : status;
 }

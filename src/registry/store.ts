@@ -16,7 +16,10 @@ export interface ListedServer extends Registration {
 
 /** The whole list, sorted by address: a snapshot that never changes. */
 export interface Listing {
-  /** Of this store; equal revisions are equal servers with equal services. */
+  /**
+   * Of this store; equal revisions are equal servers with equal services. It
+   * is what a watch over HTTP will go on from; until then nothing in src reads it.
+   */
   readonly revision: number;
   readonly servers: readonly ListedServer[];
 }

@@ -1,7 +1,7 @@
 import type { Codec, CodecContext } from "../codec/codec.ts";
-import { createCodec, hasCodec } from "../codec/table.ts";
+import { binaryCodecType, createCodec, hasCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
-import type { ParsedOption } from "../wire/option.ts";
+import { type ParsedOption, protocolVersion } from "../wire/option.ts";
 
 export interface ChosenCodec {
   /** Undefined where there is none that the peer would understand. */
@@ -12,9 +12,10 @@ export interface ChosenCodec {
 
 /** The codec that an Option asks for, also for telling its peer what was wrong with it. */
 export function chooseCodec(
-  { option: { CodecType, Bodies = [], Protocol }, error }: ParsedOption,
+  { option: { CodecType, Bodies = [], Protocol }, error: flaw }: ParsedOption,
   context: Omit<CodecContext, "bodies" | "isGeerpcPeer">,
 ): ChosenCodec {
+  const error = flaw ?? refuseVersion(CodecType, Protocol);
   if (!hasCodec(CodecType) && error !== undefined) {
     return { codec: undefined, refusal: error };
   }
@@ -33,6 +34,21 @@ export function chooseCodec(
         )
       : { codec: undefined, refusal };
   }
+}
+
+/** The other codecs have no versions: there the key only tells that geerpc asks. */
+function refuseVersion(
+  codecType: string,
+  protocol = protocolVersion,
+): RpcError | undefined {
+  if (codecType !== binaryCodecType || protocol === protocolVersion) {
+    return undefined;
+  }
+  return new RpcError(
+    "unimplemented",
+    `version ${protocol} of the protocol is not spoken here, only ${protocolVersion}`,
+    { sent: false },
+  );
 }
 
 function withoutBodies(CodecType: string): ParsedOption["option"] {

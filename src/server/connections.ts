@@ -4,13 +4,14 @@ import { createCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { cutText, type OnEvent } from "../events.ts";
 import type { Services } from "../service/services.ts";
+import { drainError } from "../session/callee.ts";
 import { Session } from "../session/session.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import type { Limits } from "../wire/limits.ts";
 import type { ParsedOption } from "../wire/option.ts";
 import { encodeRefusal } from "../wire/refusal.ts";
 import { chooseCodec } from "./choose-codec.ts";
-import { closingError } from "./closing-error.ts";
+import { closingAnswer } from "./closing-answer.ts";
 import { Handshake, type HandshakeOptions } from "./handshake.ts";
 import type { HttpBridge } from "./http-bridge.ts";
 import { maxOpenConnections } from "./open-files.ts";
@@ -29,7 +30,9 @@ export interface ConnectionsOptions {
   clock: Clock;
   handleTimeoutMs: number;
   onEvent: OnEvent;
-  bridge: HttpBridge;
+  bridge: Pick<HttpBridge, "carry">;
+  /** Descriptors for connections; by default what the system allows. */
+  maxFiles?: number;
   /** False while the server drains: who comes now is refused. */
   isAccepting(): boolean;
 }
@@ -43,7 +46,7 @@ export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #handshake: HandshakeOptions;
   readonly #codecContext: Omit<CodecContext, "bodies" | "isGeerpcPeer">;
-  readonly #maxFiles = maxOpenConnections();
+  readonly #maxFiles: number;
   readonly #pipes = new Set<Pipe>();
   readonly #greeting = new Map<Pipe, Handshake>();
   readonly #sessions = new Set<Session>();
@@ -53,6 +56,7 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     const { limits, clock } = options;
     this.#options = options;
+    this.#maxFiles = options.maxFiles ?? maxOpenConnections();
     const { services, onEvent } = options;
     this.#codecContext = {
       role: "accept",
@@ -89,7 +93,7 @@ export class Connections {
     }
     const handshake = new Handshake(pipe, this.#handshake);
     if (this.#isFull) handshake.refuse(fullError(this.#pipes.size));
-    else if (!isAccepting()) handshake.refuse(closingError());
+    else if (!isAccepting()) handshake.refuse(drainError());
     else this.#greeting.set(pipe, handshake);
     this.#pipes.add(pipe);
     handshake.begin();
@@ -102,7 +106,7 @@ export class Connections {
 
   /** Ends every connection in order; those that take longer than 5 s are cut. */
   async close(): Promise<void> {
-    const reason = closingError();
+    const reason = drainError();
     for (const handshake of [...this.#greeting.values()]) {
       handshake.dismiss(reason);
     }
@@ -123,16 +127,27 @@ export class Connections {
   }
 
   get #isFull(): boolean {
-    const files = this.#pipes.size + filesPerHttp * this.#httpCount;
     return (
       this.#pipes.size >= this.#options.limits.maxConnections ||
-      files >= this.#maxFiles
+      this.#openFiles >= this.#maxFiles
     );
+  }
+
+  get #openFiles(): number {
+    return this.#pipes.size + filesPerHttp * this.#httpCount;
   }
 
   /** HTTP came: it goes to Bun.serve. */
   #carry(pipe: Pipe, bytes: Uint8Array): void {
     this.#greeting.delete(pipe);
+    if (this.#openFiles + filesPerHttp > this.#maxFiles) {
+      this.#refused(pipe, fullError(this.#pipes.size));
+      pipe.write(
+        closingAnswer("503 Service Unavailable", "too many connections"),
+      );
+      pipe.shutdown();
+      return;
+    }
     this.#httpCount++;
     this.#options.bridge.carry(pipe, bytes, () => {
       this.#httpCount--;
@@ -145,7 +160,7 @@ export class Connections {
     this.#greeting.delete(pipe);
     const { isAccepting } = this.#options;
     const { codec, refusal: flaw } = chooseCodec(parsed, this.#codecContext);
-    const refusal = flaw ?? (isAccepting() ? undefined : closingError());
+    const refusal = flaw ?? (isAccepting() ? undefined : drainError());
     if (refusal !== undefined) this.#refused(pipe, refusal);
     if (codec === undefined) {
       pipe.write(encodeRefusal(refusal as RpcError));
@@ -168,7 +183,7 @@ export class Connections {
     this.#greeting.delete(pipe);
     const { isAccepting, handleTimeoutMs } = this.#options;
     if (!isAccepting()) {
-      this.#refused(pipe, closingError());
+      this.#refused(pipe, drainError());
       pipe.shutdown();
       return;
     }

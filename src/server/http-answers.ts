@@ -1,5 +1,6 @@
 import { type Code, RpcError } from "../errors.ts";
 import { isPlain } from "../codec/value.ts";
+import { jsonAnswer } from "../http/answer.ts";
 
 /** HTTP's word for each code; the body has ours. */
 const statuses: Record<Code, number> = {
@@ -20,36 +21,6 @@ const statuses: Record<Code, number> = {
   data_loss: 500,
   unauthenticated: 401,
 };
-
-/** Answers change from one moment to the next, and are never anything to run. */
-const commonHeaders = {
-  "Cache-Control": "no-store",
-  "X-Content-Type-Options": "nosniff",
-};
-
-/** An answer whose body is JSON already. */
-export function jsonAnswer(json: string, status = 200): Response {
-  return new Response(`${json}\n`, {
-    status,
-    headers: { ...commonHeaders, "Content-Type": "application/json" },
-  });
-}
-
-/** An answer whose one line of text is for people. */
-export function textAnswer(
-  text: string,
-  status = 200,
-  headers: Record<string, string> = {},
-): Response {
-  return new Response(`${text}\n`, {
-    status,
-    headers: {
-      ...commonHeaders,
-      "Content-Type": "text/plain; charset=utf-8",
-      ...headers,
-    },
-  });
-}
 
 /** `{"code","message","details"?}`; details that JSON would change are left out. */
 export function errorAnswer(

@@ -2,13 +2,16 @@ import type { Clock } from "../base/clock.ts";
 import { parseJson, refuseUnlessPlain, stringifyJson } from "../codec/value.ts";
 import { RpcError } from "../errors.ts";
 import type { OnEvent } from "../events.ts";
+import { jsonAnswer } from "../http/answer.ts";
+import { bodyStatus, readBody } from "../http/body.ts";
+import type { Peer } from "../service/context.ts";
 import { type Answerer, Handlers } from "../service/handlers.ts";
 import { Invocation } from "../service/invocation.ts";
 import type { Services } from "../service/services.ts";
+import { drainError } from "../session/callee.ts";
 import type { Limits } from "../wire/limits.ts";
-import { closingError } from "./closing-error.ts";
-import { errorAnswer, goneAnswer, jsonAnswer } from "./http-answers.ts";
-import { readBody } from "./http-body.ts";
+import { errorAnswer, goneAnswer } from "./http-answers.ts";
+import { readTimeoutMs, timeoutHeader } from "./timeout-header.ts";
 
 export interface HttpCallsOptions {
   services: Services;
@@ -22,14 +25,22 @@ export interface HttpCallsOptions {
 
 /** A request that has no answer yet. */
 interface Waiting {
+  readonly serviceMethod: string;
+  readonly peer: Peer;
+  /** Counts against the caller's time: the body may be slow. */
+  readonly arrivedAt: number;
   answer(response: Response): void;
   isStarted: boolean;
 }
 
+/** From a request's head to the last byte of its body. */
+const bodyTimeoutMs = 30_000;
+const somewhere: Peer = Object.freeze({ address: "http" });
+
 /**
  * Calls by `POST /rpc/Service.Method`: the body is the argument as JSON, the
  * answer the reply as JSON, an error `{"code","message","details"?}` with a
- * fitting status. They run through the same methods, limits and counters as
+ * fitting status; `X-Geerpc-Timeout` is how long the caller waits. They run through the same methods, limits and counters as
  * calls over a session.
  */
 export class HttpCalls implements Answerer {
@@ -55,18 +66,28 @@ export class HttpCalls implements Answerer {
   }
 
   /** Never rejects: whatever goes wrong is the response. */
-  call(request: Request, serviceMethod: string): Promise<Response> {
+  call(
+    request: Request,
+    serviceMethod: string,
+    remoteHost?: string,
+  ): Promise<Response> {
     if (!this.#options.isAccepting()) {
-      return Promise.resolve(this.#errorAnswer(closingError()));
+      return Promise.resolve(this.#errorAnswer(drainError()));
     }
     const { promise, resolve } = Promise.withResolvers<Response>();
     const seq = ++this.#seq;
-    this.#waiting.set(seq, { answer: resolve, isStarted: false });
+    this.#waiting.set(seq, {
+      serviceMethod,
+      peer: remoteHost === undefined ? somewhere : peerAt(remoteHost),
+      arrivedAt: this.#options.clock.now(),
+      answer: resolve,
+      isStarted: false,
+    });
     if (request.signal.aborted) this.#giveUp(seq);
     request.signal.addEventListener("abort", () => this.#giveUp(seq), {
       once: true,
     });
-    void this.#read(request, seq, serviceMethod);
+    void this.#read(request, seq);
     return promise;
   }
 
@@ -110,44 +131,66 @@ export class HttpCalls implements Answerer {
 
   settled(): void {}
 
-  async #read(
-    request: Request,
-    seq: number,
-    serviceMethod: string,
-  ): Promise<void> {
-    const { limits, clock } = this.#options;
+  async #read(request: Request, seq: number): Promise<void> {
+    const { headers } = request;
+    let timeoutMs: number;
     let args: unknown;
     try {
-      checkContentType(request.headers.get("content-type") ?? "");
-      const body = await readBody(request, limits.maxMessageBytes, clock);
-      if (typeof body !== "string") {
-        const { error, status } = body;
-        const response = errorAnswer(error, limits.maxDepth, status);
-        response.headers.set("Connection", "close");
-        this.#answer(seq, response);
-        return;
-      }
-      args = body === "" ? undefined : parseJson(body, limits.maxDepth);
+      checkContentType(headers.get("content-type") ?? "");
+      timeoutMs = readTimeoutMs(headers.get(timeoutHeader));
+      const body = await this.#readBody(request, seq);
+      if (body === undefined) return;
+      const { maxDepth } = this.#options.limits;
+      args = body === "" ? undefined : parseJson(body, maxDepth);
     } catch (thrown) {
       const error = RpcError.from(thrown, "invalid_argument");
       this.#answer(seq, this.#errorAnswer(error));
       return;
     }
-    this.#start(seq, serviceMethod, args);
+    this.#start(seq, args, timeoutMs);
   }
 
-  #start(seq: number, serviceMethod: string, args: unknown): void {
+  /** Undefined where the body was not read to its end and the answer says so. */
+  async #readBody(request: Request, seq: number): Promise<string | undefined> {
+    const { limits, clock } = this.#options;
+    const maxBytes = limits.maxMessageBytes;
+    try {
+      return await readBody(request, {
+        maxBytes,
+        timeoutMs: bodyTimeoutMs,
+        clock,
+      });
+    } catch (thrown) {
+      const error = RpcError.from(thrown, "invalid_argument");
+      const status = bodyStatus(error);
+      const response = errorAnswer(error, limits.maxDepth, status);
+      // The rest of the body may still be under way.
+      response.headers.set("Connection", "close");
+      this.#answer(seq, response);
+      return undefined;
+    }
+  }
+
+  #start(seq: number, args: unknown, timeoutMs: number): void {
     const waiting = this.#waiting.get(seq);
     if (waiting === undefined) return; // It went, or the server closed, while the body came.
     if (!this.#options.isAccepting()) {
-      this.#answer(seq, this.#errorAnswer(closingError()));
+      this.#answer(seq, this.#errorAnswer(drainError()));
       return;
     }
     waiting.isStarted = true;
     this.#startedCount++;
-    this.#handlers.start(
-      new Invocation(seq, serviceMethod, args, 0, false, { address: "http" }),
+    const { serviceMethod, peer, arrivedAt } = waiting;
+    const invocation = new Invocation(
+      seq,
+      serviceMethod,
+      args,
+      timeoutMs,
+      false,
+      peer,
     );
+    invocation.arrivedAt = arrivedAt;
+    this.#handlers.start(invocation);
   }
 
   #fail(
@@ -176,6 +219,10 @@ export class HttpCalls implements Answerer {
   #errorAnswer(error: RpcError): Response {
     return errorAnswer(error, this.#options.limits.maxDepth);
   }
+}
+
+function peerAt(host: string): Peer {
+  return { address: `http@${host.includes(":") ? `[${host}]` : host}` };
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { RpcError } from "../errors.ts";
+import { textAnswer } from "../http/answer.ts";
+import { pathOf } from "../http/path.ts";
 import { connectPath, correctConnectPath } from "../transport/http-connect.ts";
 import { debugReport, type ServerReport } from "./debug/report.ts";
 import { debugResponse } from "./debug/response.ts";
-import { textAnswer } from "./http-answers.ts";
 import { HttpCalls, type HttpCallsOptions } from "./http-calls.ts";
 
 export interface HttpSideOptions extends HttpCallsOptions {
@@ -24,8 +25,8 @@ export class HttpSide {
     this.#calls = new HttpCalls(options);
   }
 
-  async fetch(request: Request): Promise<Response> {
-    const response = await this.#route(request);
+  async fetch(request: Request, remoteHost?: string): Promise<Response> {
+    const response = await this.#route(request, remoteHost);
     // A client that keeps its connection would only find it closed later.
     if (!this.#options.isAccepting()) {
       response.headers.set("Connection", "close");
@@ -43,12 +44,19 @@ export class HttpSide {
     this.#calls.close(error);
   }
 
-  #route(request: Request): Response | Promise<Response> {
+  #route(
+    request: Request,
+    remoteHost: string | undefined,
+  ): Response | Promise<Response> {
     const path = pathOf(request.url);
     if (path === undefined) return textAnswer("400 no such host", 400);
     if (path.startsWith(callPrefix)) {
       return request.method === "POST"
-        ? this.#calls.call(request, decodePath(path.slice(callPrefix.length)))
+        ? this.#calls.call(
+            request,
+            decodePath(path.slice(callPrefix.length)),
+            remoteHost,
+          )
         : notAllowed("POST");
     }
     if (path === connectPath || path === correctConnectPath) {
@@ -81,14 +89,6 @@ export class HttpSide {
 
 function notAllowed(allow: string): Response {
   return textAnswer(`405 use ${allow}`, 405, { Allow: allow });
-}
-
-/**
- * The path of a request's URL. Bun gives the bare path where there was no Host
- * header, or none of use, and a URL that cannot be parsed where it has brackets.
- */
-function pathOf(url: string): string | undefined {
-  return URL.parse(url, "http://localhost")?.pathname;
 }
 
 /** A path's text; what is no valid escape stays as it is and will not be found. */

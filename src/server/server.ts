@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { OnEvent } from "../events.ts";
+import { type OnEvent, quiet } from "../events.ts";
 import type { Method } from "../service/method.ts";
 import { type ServiceOptions, Services } from "../service/services.ts";
+import { drainError } from "../session/callee.ts";
 import { parseAddress } from "../transport/address.ts";
 import { type Listener, listenPipes } from "../transport/listen.ts";
 import type { Pipe } from "../transport/pipe.ts";
-import { defaultLimits, type Limits } from "../wire/limits.ts";
-import { closingError } from "./closing-error.ts";
+import { checkNumber, type Limits, resolveLimits } from "../wire/limits.ts";
 import { Connections } from "./connections.ts";
 import type { ServerReport } from "./debug/report.ts";
 import { HttpBridge } from "./http-bridge.ts";
@@ -41,17 +41,22 @@ export class Server implements AsyncDisposable {
   #closed: Promise<void> | undefined;
   #isDraining = false;
 
+  /** @throws RpcError invalid_argument  a limit or a timeout that is no number from 0 */
   constructor(options: ServerOptions = {}) {
-    const { clock = systemClock, onEvent = () => {} } = options;
+    const { clock = systemClock } = options;
+    const onEvent = quiet(options.onEvent ?? (() => {}));
     const { isReady = () => true } = options;
     this.#clock = clock;
     this.#onEvent = onEvent;
     this.#startedAt = clock.now();
     const shared = {
       services: this.#services,
-      limits: { ...defaultLimits, ...options.limits },
+      limits: resolveLimits(options.limits),
       clock,
-      handleTimeoutMs: options.handleTimeoutMs ?? 0,
+      handleTimeoutMs: checkNumber(
+        "handleTimeoutMs",
+        options.handleTimeoutMs ?? 0,
+      ),
       onEvent,
       isAccepting: () => !this.#isDraining,
     };
@@ -90,6 +95,7 @@ export class Server implements AsyncDisposable {
    *
    * @throws RpcError invalid_argument  no name, nothing to expose
    * @throws RpcError already_exists    the name is taken
+   * @throws RpcError failed_precondition  the services have been started: by start(), listen() or close()
    */
   register(service: object, nameOrOptions?: string | ServiceOptions): this {
     this.#services.register(service, nameOrOptions);
@@ -112,11 +118,11 @@ export class Server implements AsyncDisposable {
   async listen(address = "tcp@127.0.0.1:0"): Promise<string> {
     const parsed = parseAddress(address);
     await this.start();
-    if (this.#isDraining) throw closingError();
+    if (this.#isDraining) throw drainError();
     const listener = await listenPipes(parsed, (pipe) => this.serve(pipe));
     if (this.#isDraining) {
       listener.close();
-      throw closingError();
+      throw drainError();
     }
     this.#listeners.push(listener);
     this.#onEvent({ kind: "listening", address: listener.address });
@@ -131,9 +137,13 @@ export class Server implements AsyncDisposable {
     this.#connections.serve(pipe);
   }
 
-  /** Answers the HTTP side: calls by POST, the debug page, health. For use inside somebody's Bun.serve, too. */
-  fetch(request: Request): Promise<Response> {
-    return this.#http.fetch(request);
+  /**
+   * Answers the HTTP side: calls by POST, the debug page, health. For use
+   * inside somebody's Bun.serve, too; `remoteHost` is where the request came
+   * from, for handlers: `server.requestIP(request)?.address`.
+   */
+  fetch(request: Request, remoteHost?: string): Promise<Response> {
+    return this.#http.fetch(request, remoteHost);
   }
 
   /**
@@ -168,7 +178,7 @@ export class Server implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#isDraining = true;
     this.#stopListening();
-    this.#http.close(closingError());
+    this.#http.close(drainError());
     void this.#bridge.finish();
     await this.#connections.close();
     await this.#bridge.close();

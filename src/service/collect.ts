@@ -37,6 +37,20 @@ export function collectHandlers(
   );
 }
 
+/**
+ * Functions in fields of an instance, by name: its type promises them to
+ * callers, but they are not exposed, as a field may as well hold what was
+ * injected.
+ */
+export function functionFields(target: object): string[] {
+  if (levelsOf(target, false)[0] === target) return [];
+  return Object.entries(Object.getOwnPropertyDescriptors(target))
+    .filter(([name, { value }]) => {
+      return typeof value === "function" && !name.startsWith("_");
+    })
+    .map(([name]) => name);
+}
+
 /** The objects to look at, nearest first. */
 function levelsOf(target: object, withInherited: boolean): object[] {
   const nearest = Object.getPrototypeOf(target) as object | null;

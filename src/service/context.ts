@@ -1,6 +1,6 @@
 /** Who called, as a handler sees it. */
 export interface Peer {
-  /** `tcp@10.0.0.7:51234`; `http` for a call by POST. */
+  /** `tcp@10.0.0.7:51234`; `http@host`, or `http` where the host is not known, for a call by POST. */
   readonly address: string;
 }
 

@@ -1,7 +1,7 @@
 import { Alarm } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
-import type { OnEvent } from "../events.ts";
+import { type OnEvent, quiet } from "../events.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Services } from "./services.ts";
 
@@ -9,7 +9,7 @@ import type { Services } from "./services.ts";
 export interface Answerer {
   reply(invocation: Invocation, value: unknown): void;
   fail(invocation: Invocation, error: RpcError): void;
-  /** A handler that answered later has left the table; its answer was given before. */
+  /** Handlers that answered later have left the table, or nobody waits for them any more; their answers were given before. */
   settled(): void;
 }
 
@@ -35,15 +35,23 @@ export class Handlers {
   readonly #options: HandlersOptions;
   readonly #running = new Map<number, Invocation>();
   readonly #deadlines: Alarm;
+  readonly #onEvent: OnEvent;
+  #unansweredCount = 0;
 
   constructor(options: HandlersOptions) {
     this.#options = options;
+    this.#onEvent = quiet(options.onEvent);
     this.#deadlines = new Alarm(options.clock, (now) => this.#expire(now));
   }
 
   /** Handlers that have not settled. */
   get runningCount(): number {
     return this.#running.size;
+  }
+
+  /** Those of them for whose answer somebody waits. */
+  get unansweredCount(): number {
+    return this.#unansweredCount;
   }
 
   get isFull(): boolean {
@@ -84,8 +92,8 @@ export class Handlers {
   cancel(seq: number): void {
     const invocation = this.#running.get(seq);
     if (invocation === undefined) return;
-    invocation.isAnswered = true;
-    invocation.abort(
+    this.#giveUp(
+      invocation,
       new RpcError("cancelled", "the caller cancelled the call"),
     );
   }
@@ -94,9 +102,23 @@ export class Handlers {
   abortAll(reason: RpcError): void {
     this.#deadlines.stop();
     for (const invocation of this.#running.values()) {
-      invocation.isAnswered = true;
-      invocation.abort(reason);
+      this.#giveUp(invocation, reason);
     }
+  }
+
+  /** Nobody waits for this one any more. */
+  #giveUp(invocation: Invocation, reason: RpcError): void {
+    if (!invocation.isAnswered) {
+      invocation.isAnswered = true;
+      this.#unansweredCount--;
+    }
+    invocation.abort(reason);
+  }
+
+  /** This one has settled. */
+  #leave({ seq, isAnswered }: Invocation): void {
+    this.#running.delete(seq);
+    if (!isAnswered) this.#unansweredCount--;
   }
 
   #admit({ seq, serviceMethod }: Invocation, hasRoom: boolean): void {
@@ -138,17 +160,18 @@ export class Handlers {
 
   #wait(invocation: Invocation, result: Promise<unknown>): void {
     this.#running.set(invocation.seq, invocation);
+    this.#unansweredCount++;
     if (invocation.deadlineAt !== undefined) {
       this.#deadlines.by(invocation.deadlineAt);
     }
     result.then(
       (reply) => {
-        this.#running.delete(invocation.seq);
+        this.#leave(invocation);
         this.#succeeded(invocation, reply);
         this.#options.answerer.settled();
       },
       (thrown) => {
-        this.#running.delete(invocation.seq);
+        this.#leave(invocation);
         this.#failed(invocation, thrown);
         this.#options.answerer.settled();
       },
@@ -167,42 +190,19 @@ export class Handlers {
 
   #failed(invocation: Invocation, thrown: unknown): number {
     const endedAt = this.#count(invocation, true);
-    // Without a method it was refused, by an error of our own.
-    const error =
-      invocation.method === undefined
-        ? RpcError.from(thrown)
-        : this.#errorOf(invocation.method.serviceMethod, thrown);
-    if (!invocation.isAnswered) {
+    const { method, isAnswered, isOneWay } = invocation;
+    if (!isAnswered) {
       invocation.isAnswered = true;
-      if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
+      // Without a method it was refused, by an error of our own.
+      const error =
+        method === undefined ? RpcError.from(thrown) : errorOf(thrown);
+      if (!isOneWay) this.#options.answerer.fail(invocation, error);
+    }
+    if (method !== undefined && isForeign(thrown)) {
+      const { serviceMethod } = method;
+      this.#onEvent({ kind: "handler-failed", serviceMethod, error: thrown });
     }
     return endedAt;
-  }
-
-  /**
-   * What the caller is told of a handler's throw: a new error, since `sent:
-   * false` of a call that the handler made itself must not tell the caller
-   * that this one did not run.
-   */
-  #errorOf(serviceMethod: string, thrown: unknown): RpcError {
-    let error: RpcError;
-    let isForeign = true;
-    try {
-      const { code, message, details } = RpcError.from(thrown);
-      error = new RpcError(code, String(message), { details });
-      isForeign = !(thrown instanceof RpcError);
-    } catch {
-      // Such as a revoked proxy.
-      error = new RpcError("unknown", "what was thrown cannot be read");
-    }
-    if (isForeign) {
-      this.#options.onEvent({
-        kind: "handler-failed",
-        serviceMethod,
-        error: thrown,
-      });
-    }
-    return error;
   }
 
   /** Returns the instant of the end. */
@@ -215,31 +215,54 @@ export class Handlers {
   /** Answers for the handlers that are out of time; they go on, but nobody waits. */
   #expire(now: number): number {
     let next = Infinity;
+    let hasExpired = false;
     for (const invocation of this.#running.values()) {
       const { deadlineAt = Infinity, isAnswered } = invocation;
       if (isAnswered) continue;
-      if (deadlineAt <= now) this.#timeOut(invocation, deadlineAt);
-      else if (deadlineAt < next) next = deadlineAt;
+      if (deadlineAt <= now) {
+        this.#timeOut(invocation, deadlineAt);
+        hasExpired = true;
+      } else if (deadlineAt < next) next = deadlineAt;
     }
+    if (hasExpired) this.#options.answerer.settled();
     return next;
   }
 
   #timeOut(invocation: Invocation, deadlineAt: number): void {
-    const { onEvent, answerer } = this.#options;
     const timeoutMs = Math.round(deadlineAt - invocation.startedAt);
     const error = new RpcError(
       "deadline_exceeded",
       // The original's words, which its clients know.
       `rpc server: request handle timeout: expect within ${timeoutMs}ms`,
     );
-    invocation.isAnswered = true;
-    invocation.abort(error);
-    onEvent({
-      kind: "handler-timeout",
-      serviceMethod: invocation.serviceMethod,
-      timeoutMs,
-    });
-    if (!invocation.isOneWay) answerer.fail(invocation, error);
+    this.#giveUp(invocation, error);
+    const { serviceMethod, isOneWay } = invocation;
+    if (!isOneWay) this.#options.answerer.fail(invocation, error);
+    this.#onEvent({ kind: "handler-timeout", serviceMethod, timeoutMs });
+  }
+}
+
+/**
+ * What the caller is told of a handler's throw: a new error, since `sent:
+ * false` of a call that the handler made itself must not tell the caller
+ * that this one did not run.
+ */
+function errorOf(thrown: unknown): RpcError {
+  try {
+    const { code, message, details } = RpcError.from(thrown);
+    return new RpcError(code, String(message), { details });
+  } catch {
+    // An RpcError whose own fields cannot be read.
+    return new RpcError("unknown", "what was thrown cannot be read");
+  }
+}
+
+/** Whether a handler threw something that it did not mean its caller to see. */
+function isForeign(thrown: unknown): boolean {
+  try {
+    return !(thrown instanceof RpcError);
+  } catch {
+    return true;
   }
 }
 

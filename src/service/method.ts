@@ -1,6 +1,7 @@
 import type { GobType } from "../codec/gob/gob-type.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import type { Context } from "./context.ts";
+import { checkNumber } from "../wire/limits.ts";
 import { Shape } from "./shape.ts";
 
 /** A function that answers calls. It may answer at once or with a promise. */
@@ -9,7 +10,7 @@ export type Handler = (args: never, context: Context) => unknown;
 export interface MethodOptions {
   /** The longest that one call may take, in ms; then its caller gets `deadline_exceeded`. 0 is no limit. */
   timeoutMs?: number;
-  /** How many calls may run at a time on this server; more are `resource_exhausted`. */
+  /** How many calls may run at a time on this server; more are `resource_exhausted`. 0 lets none run. */
   maxRunning?: number;
   /** On gob connections: the reply's Go type, where its value alone does not tell. */
   gob?: { reply: GobType };
@@ -33,6 +34,7 @@ export class Method {
   readonly latencyUs = new Histogram();
   readonly shape = new Shape();
 
+  /** @throws RpcError invalid_argument  a timeout or a number of calls that is none */
   constructor(
     serviceMethod: string,
     target: object,
@@ -42,8 +44,8 @@ export class Method {
     this.serviceMethod = serviceMethod;
     this.#target = target;
     this.#handler = handler;
-    this.timeoutMs = timeoutMs;
-    this.maxRunning = maxRunning;
+    this.timeoutMs = checkNumber(`timeoutMs of ${serviceMethod}`, timeoutMs);
+    this.maxRunning = checkNumber(`maxRunning of ${serviceMethod}`, maxRunning);
     this.replyType = gob?.reply;
   }
 

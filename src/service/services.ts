@@ -1,6 +1,8 @@
 import { RpcError } from "../errors.ts";
+import { cutText } from "../events.ts";
 import { collectHandlers } from "./collect.ts";
 import { Method, type MethodOptions } from "./method.ts";
+import { splitServiceMethod } from "./service-method.ts";
 
 export interface ServiceOptions {
   /** The name that callers use; by default the class's. */
@@ -33,6 +35,8 @@ interface Service {
 export class Services {
   readonly #services = new Map<string, Service>();
   readonly #methods = new Map<string, Method>();
+  /** Hooks run once, over the services that are there then. */
+  #isClosedToMore = false;
 
   /** Names of the services that users see, sorted. */
   get names(): string[] {
@@ -44,8 +48,15 @@ export class Services {
    *
    * @throws RpcError invalid_argument  no usable name, no methods, options for a method that is not there
    * @throws RpcError already_exists    a service of that name is there
+   * @throws RpcError failed_precondition  start() or dispose() has run: this one's hooks never would
    */
   register(target: object, nameOrOptions: string | ServiceOptions = {}): void {
+    if (this.#isClosedToMore) {
+      throw new RpcError(
+        "failed_precondition",
+        "the services have been started already: register all of them before start() and listen()",
+      );
+    }
     const options =
       typeof nameOrOptions === "string"
         ? { name: nameOrOptions }
@@ -88,7 +99,10 @@ export class Services {
         : undefined;
       const method = new Method(serviceMethod, target, handler, own);
       service.methods.push(method);
-      this.#methods.set(serviceMethod, method);
+    }
+    // Only now: a method whose options are refused must leave nothing behind.
+    for (const method of service.methods) {
+      this.#methods.set(method.serviceMethod, method);
     }
     this.#services.set(serviceName, service);
   }
@@ -103,19 +117,18 @@ export class Services {
     const method = this.#methods.get(serviceMethod);
     if (method !== undefined) return method;
     // The original's words, which its clients know.
-    const dot = serviceMethod.lastIndexOf(".");
-    if (dot < 0) {
+    const parts = splitServiceMethod(serviceMethod);
+    if (parts === undefined) {
       throw new RpcError(
         "invalid_argument",
-        `rpc server: service/method request ill-formed: ${serviceMethod}`,
+        `rpc server: service/method request ill-formed: ${cutText(serviceMethod)}`,
       );
     }
-    const service = serviceMethod.slice(0, dot);
     throw new RpcError(
       "unimplemented",
-      this.#services.has(service)
-        ? `rpc server: can't find method ${serviceMethod.slice(dot + 1)}`
-        : `rpc server: can't find service ${service}`,
+      this.#services.has(parts.service)
+        ? `rpc server: can't find method ${cutText(parts.method)}`
+        : `rpc server: can't find service ${cutText(parts.service)}`,
     );
   }
 
@@ -139,15 +152,20 @@ export class Services {
     );
   }
 
-  /** Runs the services' start() in the order of registration. What one throws goes to the caller. */
+  /**
+   * Runs the services' start() in the order of registration, once for an
+   * object that has several names. What one throws goes to the caller.
+   */
   async start(): Promise<void> {
-    for (const { target } of this.#services.values()) await target.start?.();
+    this.#isClosedToMore = true;
+    for (const target of this.#targets()) await target.start?.();
   }
 
-  /** Runs the services' asyncDispose in reverse order; each runs, then the first failure is thrown. */
+  /** Runs the services' asyncDispose in reverse order, once each; all run, then the first failure is thrown. */
   async dispose(): Promise<void> {
+    this.#isClosedToMore = true;
     const failures: unknown[] = [];
-    for (const { target } of [...this.#services.values()].reverse()) {
+    for (const target of this.#targets().reverse()) {
       try {
         await target[Symbol.asyncDispose]?.();
       } catch (thrown) {
@@ -155,6 +173,12 @@ export class Services {
       }
     }
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** The objects that serve, each once, whatever number of names it has. */
+  #targets(): Hooks[] {
+    const all = [...this.#services.values()].map(({ target }) => target);
+    return [...new Set(all)];
   }
 }
 

@@ -11,6 +11,8 @@ export interface CalleeOptions extends Omit<HandlersOptions, "answerer"> {
   peerAddress: string;
   /** Whether requests wait while too much is queued: never at the dialling end, or both ends would wait. */
   yieldsToCongestion: boolean;
+  /** Where they do not wait: told when the peer asks on and on, and does not read the answers. */
+  onFlooded(): void;
   /** Asks for more bytes, or for none. */
   setPaused(isPaused: boolean): void;
   /** Told when handlers have ended and their answers are queued. */
@@ -44,9 +46,11 @@ export class Callee {
     this.#peer = Object.freeze({ address: options.peerAddress });
   }
 
-  /** Requests that have no answer yet, and handlers that have not settled. */
+  /** Requests that have no answer yet, and for which somebody waits. */
   get activeCount(): number {
-    return this.#handlers.runningCount + this.#ready.length;
+    // While advancing, one may be between both.
+    const advancingCount = this.#isAdvancing ? 1 : 0;
+    return this.#handlers.unansweredCount + this.#ready.length + advancingCount;
   }
 
   request(head: RequestHead, args: unknown): void {
@@ -71,7 +75,9 @@ export class Callee {
     { seq, serviceMethod, oneWay }: RequestHead,
     error: RpcError,
   ): void {
-    if (!oneWay) this.#sender.error(seq, serviceMethod, error);
+    if (oneWay || this.#hasEnded) return;
+    this.#sender.error(seq, serviceMethod, error);
+    this.#checkFlood();
   }
 
   cancel(seq: number): void {
@@ -118,16 +124,25 @@ export class Callee {
   }
 
   reply({ seq, serviceMethod }: Invocation, value: unknown): void {
-    if (!this.#hasEnded) this.#sender.response(seq, serviceMethod, value);
+    if (this.#hasEnded) return;
+    this.#sender.response(seq, serviceMethod, value);
+    this.#checkFlood();
   }
 
   fail({ seq, serviceMethod }: Invocation, error: RpcError): void {
-    if (!this.#hasEnded) this.#sender.error(seq, serviceMethod, error);
+    if (this.#hasEnded) return;
+    this.#sender.error(seq, serviceMethod, error);
+    this.#checkFlood();
   }
 
   settled(): void {
     if (this.#isPaused) this.resume();
     else this.#options.onSettled();
+  }
+
+  #checkFlood(): void {
+    const { yieldsToCongestion, onFlooded } = this.#options;
+    if (!yieldsToCongestion && this.#sender.isFlooded) onFlooded();
   }
 
   /** A codec with cancels is read on past the limit of handlers: cancels, and answers, must get through. */

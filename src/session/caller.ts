@@ -38,6 +38,11 @@ export class Caller {
     return this.#calls.lateReplies;
   }
 
+  /** Whether this call's answer is still waited for. */
+  awaits(seq: number): boolean {
+    return this.#calls.has(seq);
+  }
+
   /** Starts a call; its outcome is told exactly once, at its deadline at the latest. */
   start(call: PendingCall): void {
     const now = this.#clock.now();
@@ -95,13 +100,16 @@ export class Caller {
   }
 
   /**
-   * The connection has ended for `reason`: so do all calls.
+   * The connection has ended for `reason`: so do all calls. They are taken
+   * back where that still reaches the peer: it answers those that it has, else.
    *
    * @param isFlushed whether what is queued is still sent
    */
   end(reason: RpcError, isFlushed: boolean): void {
     this.#waiting.clear();
-    this.#calls.failAll(({ position }) => {
+    const mustCancel = isFlushed && this.#sender.canCancel;
+    this.#calls.failAll(({ seq, position }) => {
+      if (mustCancel && position !== undefined) this.#sender.cancel(seq);
       // A peer that refused the connection has run nothing of it.
       const wasSent =
         reason.sent !== false &&
@@ -113,7 +121,8 @@ export class Caller {
 
   #send(call: PendingCall, now: number): void {
     const { seq, serviceMethod, args, form, deadlineAt } = call;
-    const leftMs = deadlineAt === Infinity ? 0 : wireMs(deadlineAt - now);
+    // 0 would be no limit.
+    const leftMs = deadlineAt === Infinity ? 0 : Math.max(1, deadlineAt - now);
     const head = this.#headOf(seq, serviceMethod, leftMs, false, now);
     try {
       call.position = this.#sender.request(head, args, form);
@@ -148,9 +157,4 @@ export function lostError(reason: RpcError, wasSent: boolean): RpcError {
     sent: wasSent,
     cause: reason,
   });
-}
-
-/** What is left of a deadline as a request carries it: whole ms from 1, in 32 bits. */
-function wireMs(leftMs: number): number {
-  return Math.min(0xffff_ffff, Math.max(1, Math.ceil(leftMs)));
 }

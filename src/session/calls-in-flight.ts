@@ -82,6 +82,6 @@ export class CallsInFlight {
 export function deadlineError(call: PendingCall): RpcError {
   return new RpcError(
     "deadline_exceeded",
-    `${call.serviceMethod} was not answered within ${call.timeoutMs} ms`,
+    `${call.serviceMethod} was not answered within ${Math.ceil(call.timeoutMs)} ms`,
   );
 }

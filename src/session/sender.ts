@@ -2,6 +2,7 @@ import type { Codec, Form, RequestHead, Settings } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import type { Outbox } from "../transport/outbox.ts";
 import { pieceBytes } from "../wire/frame.ts";
+import type { Limits } from "../wire/limits.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
 
 /** What a session says: messages, encoded by its codec into its outbox, in order. */
@@ -9,17 +10,42 @@ export class Sender {
   readonly #codec: Codec;
   readonly #outbox: Outbox;
   readonly #maxQueuedBytes: number;
+  readonly #floodBytes: number;
 
-  constructor(codec: Codec, outbox: Outbox, maxQueuedBytes: number) {
+  constructor(codec: Codec, outbox: Outbox, limits: Limits) {
+    const { maxQueuedBytes, maxMessageBytes } = limits;
     this.#codec = codec;
     this.#outbox = outbox;
     this.#maxQueuedBytes = maxQueuedBytes;
+    this.#floodBytes = 2 * maxQueuedBytes + maxMessageBytes;
   }
 
   /** Whether so much is queued that nothing should be added but answers and cancels. */
   get isCongested(): boolean {
-    const queuedBytes = this.#outbox.queuedBytes + this.#codec.heldBytes;
-    return queuedBytes >= this.#maxQueuedBytes;
+    return this.#queuedBytes >= this.#maxQueuedBytes;
+  }
+
+  /**
+   * Whether more is queued than this end's own calls can have brought: they
+   * stop at limits.maxQueuedBytes, with one message on top. The rest, at least
+   * as much again, is answers, and a peer that reads leaves no so many.
+   */
+  get isFlooded(): boolean {
+    return this.#queuedBytes >= this.#floodBytes;
+  }
+
+  get #queuedBytes(): number {
+    return this.#outbox.queuedBytes + this.#codec.heldBytes;
+  }
+
+  /** Whether everything that was said stands in the queue, and no body follows in pieces. */
+  get isWhole(): boolean {
+    return this.#codec.heldBytes === 0;
+  }
+
+  /** Whether the codec's error with seq 0 can say that what was not answered was not started. */
+  get canSayNotStarted(): boolean {
+    return this.#codec.features.settings;
   }
 
   /** Whether a caller can take a request back on this connection. */

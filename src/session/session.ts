@@ -1,4 +1,5 @@
-import type { Clock } from "../base/clock.ts";
+import { Alarm } from "../base/alarm.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type {
   Codec,
   Form,
@@ -7,7 +8,7 @@ import type {
   Settings,
 } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
-import type { OnEvent } from "../events.ts";
+import { type OnEvent, quiet } from "../events.ts";
 import type { Services } from "../service/services.ts";
 import { Outbox, type OutboxOwner } from "../transport/outbox.ts";
 import type { Pipe, PipeHandler } from "../transport/pipe.ts";
@@ -19,6 +20,9 @@ import { Callee, drainError } from "./callee.ts";
 import { Caller, lostError } from "./caller.ts";
 import type { PendingCall } from "./pending-call.ts";
 import { Sender } from "./sender.ts";
+
+/** How long what was said last has to arrive before a connection is reset whose peer has calls to answer. */
+const resetAfterMs = 1_000;
 
 export interface SessionOptions {
   role: "dial" | "accept";
@@ -57,34 +61,50 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   readonly #accepted = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
   #mayBeginWithLineFeed: boolean;
-  #isFinishing = false;
+  readonly #onEvent: OnEvent;
+  /** Rings while requests are half here. */
+  readonly #stalledRequests: Alarm;
+  /** Why no more requests are taken, while what runs is let finish. */
+  #finishing: RpcError | undefined;
+  /** The peer has said that it sends no more. */
+  #hasPeerEnded = false;
   #hasHeard = false;
   /** Why nothing more is read or written; the pipe may live on until it is flushed. */
   #ending: RpcError | undefined;
   #isClosed = false;
+  #isPaused = false;
+  /** Cuts a connection that the peer does not end. */
+  #reset: Timer | undefined;
 
   constructor(pipe: Pipe, options: SessionOptions) {
     const { codec, limits, clock, role } = options;
     this.#pipe = pipe;
     this.#options = options;
     this.#codec = codec;
+    this.#onEvent = quiet(options.onEvent);
+    this.#stalledRequests = new Alarm(clock, () => {
+      codec.dropStalled?.(this);
+      this.#watchPartialRequests();
+      return Infinity;
+    });
     this.#mayBeginWithLineFeed = role === "accept";
     this.#outbox = new Outbox(pipe, this, {
       clock,
       stallTimeoutMs: limits.stallTimeoutMs,
       lowBytes: pieceBytes,
     });
-    this.#sender = new Sender(codec, this.#outbox, limits.maxQueuedBytes);
+    this.#sender = new Sender(codec, this.#outbox, limits);
     this.#caller = new Caller(this.#sender, clock);
     this.#callee = new Callee(this.#sender, {
       services: options.services,
       clock,
       handleTimeoutMs: options.handleTimeoutMs,
       maxRunning: limits.maxRunningHandlers,
-      onEvent: options.onEvent,
+      onEvent: this.#onEvent,
       peerAddress: pipe.peer,
       yieldsToCongestion: role === "accept",
-      setPaused: (isPaused) => (isPaused ? pipe.pause() : pipe.resume()),
+      onFlooded: () => this.#cutFlood(),
+      setPaused: (isPaused) => this.#setPaused(isPaused),
       onSettled: () => this.#closeIfFinished(),
     });
     // Without a listener a refusal would be an unhandled rejection.
@@ -104,7 +124,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
 
   /** Whether a call that starts now has a connection to go over. */
   get isAvailable(): boolean {
-    return this.#ending === undefined && !this.#isFinishing;
+    return this.#ending === undefined && this.#finishing === undefined;
   }
 
   /** Whether a byte of the peer has come. */
@@ -135,8 +155,10 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   /** Turns the peer away instead of opening: in its codec's own error, seq 0. */
   refuse(error: RpcError): void {
     this.#pipe.attach(this);
-    this.#sender.error(0, "", error);
-    void this.shutdown(error);
+    const { code, message, details } = error;
+    const refusal = new RpcError(code, message, { details, sent: false });
+    this.#sender.error(0, "", refusal);
+    void this.shutdown(refusal);
   }
 
   /** Starts a call; its outcome is told exactly once, at its deadline at the latest. */
@@ -160,8 +182,15 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
    * still sent. Resolves when it is gone.
    */
   shutdown(reason: RpcError): Promise<void> {
+    // A peer that cannot be told to stop goes on, and ends only behind its last answer.
+    const isAwaited = this.inFlightCount > 0 && !this.#sender.canCancel;
     this.#end(reason, true);
     this.#outbox.shutdown();
+    if (isAwaited && this.#options.role === "dial" && !this.#isClosed) {
+      this.#reset = this.#options.clock
+        .after(resetAfterMs, () => this.#pipe.abort())
+        .unref();
+    }
     return this.closed;
   }
 
@@ -176,7 +205,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
    * finish, then ends in order. Resolves when the connection is gone.
    */
   finish(): Promise<void> {
-    this.#isFinishing = true;
+    this.#finishing ??= drainError();
     this.#callee.refuseRequests();
     this.#closeIfFinished();
     return this.closed;
@@ -216,6 +245,10 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     this.#callee.cancel(seq);
   }
 
+  awaits(seq: number): boolean {
+    return this.#caller.awaits(seq);
+  }
+
   // PipeHandler: what the connection does
 
   data(chunk: Uint8Array): void {
@@ -224,13 +257,14 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     let broken: unknown;
     try {
       this.#codec.push(this.#withoutLineFeed(chunk));
-      while (this.#codec.read(this));
+      while (this.#ending === undefined && this.#codec.read(this));
     } catch (thrown) {
       broken = thrown;
     }
     // What came before the break is served, however the chunks were cut.
     this.#callee.advance();
     if (broken !== undefined) this.#cut(RpcError.from(broken, "internal"));
+    this.#watchPartialRequests();
     this.#closeIfFinished();
   }
 
@@ -240,7 +274,23 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
 
   end(): void {
     const { peer } = this.#pipe;
-    this.#leave(new RpcError("unavailable", `${peer} closed the connection`));
+    const reason = new RpcError("unavailable", `${peer} closed the connection`);
+    const { role, codec } = this.#options;
+    // With cancels a dialling end sends nothing and stays only when it is gone:
+    // its system sends the FIN of a process that died.
+    if (
+      this.#ending !== undefined ||
+      role === "dial" ||
+      codec.features.cancel
+    ) {
+      this.#leave(reason);
+      return;
+    }
+    // Without, it may have said all that it had to, and wait for the answers.
+    this.#hasPeerEnded = true;
+    this.#finishing = reason;
+    this.#caller.end(reason, true);
+    void this.finish();
   }
 
   close(error: RpcError | undefined): void {
@@ -255,6 +305,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
       false,
     );
     this.#outbox.close();
+    this.#reset?.cancel();
     this.#closed.resolve();
     this.#options.onClose(this);
   }
@@ -268,6 +319,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   flushed(): void {
     this.#caller.sendWaiting();
     this.#callee.resume();
+    this.#closeIfFinished();
   }
 
   stalled(): void {
@@ -277,8 +329,8 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
       "unavailable",
       `${peer} took no bytes for ${stallTimeoutMs} ms`,
     );
-    this.#options.onEvent({ kind: "connection-cut", peer, error });
     this.abort(error);
+    this.#onEvent({ kind: "connection-cut", peer, error });
   }
 
   /** The Option's line may end with an LF, which can also come alone. */
@@ -289,18 +341,58 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   }
 
   #closeIfFinished(): void {
-    if (!this.#isFinishing || this.#ending !== undefined) return;
+    const reason = this.#finishing;
+    if (reason === undefined || this.#ending !== undefined) return;
     if (this.#caller.inFlightCount + this.#callee.activeCount > 0) return;
-    void this.shutdown(drainError());
+    // Behind the last piece: what is left unanswered then was not started.
+    if (!this.#sender.isWhole) return;
+    this.#end(reason, true);
+    const isHeard = this.#options.role === "accept" && !this.#hasPeerEnded;
+    if (isHeard && this.#sender.canSayNotStarted) {
+      this.#sender.error(0, "", reason);
+    }
+    this.#outbox.shutdown();
+  }
+
+  #setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    if (isPaused) {
+      // While this end does not read, nobody is late.
+      this.#stalledRequests.stop();
+      this.#pipe.pause();
+    } else {
+      this.#watchPartialRequests();
+      this.#pipe.resume();
+    }
+  }
+
+  /** A request that has stopped half-way is given up after limits.stallTimeoutMs, at twice that at the latest. */
+  #watchPartialRequests(): void {
+    if (!this.#codec.partialRequests || this.#isPaused) return;
+    if (this.#ending !== undefined) return;
+    const { clock, limits } = this.#options;
+    this.#stalledRequests.by(clock.now() + limits.stallTimeoutMs);
   }
 
   /** The peer breaks the protocol: it is told, then the connection ends in order. */
   #cut(error: RpcError): void {
     if (this.#ending !== undefined) return;
-    const { onEvent, role } = this.#options;
-    onEvent({ kind: "connection-cut", peer: this.#pipe.peer, error });
-    if (role === "accept") this.#sender.error(0, "", error);
+    const { peer } = this.#pipe;
+    if (this.#options.role === "accept") this.#sender.error(0, "", error);
     this.#leave(error);
+    this.#onEvent({ kind: "connection-cut", peer, error });
+  }
+
+  /** The dialling end reads on however much is queued, so a peer that asks and does not read is cut. */
+  #cutFlood(): void {
+    if (this.#ending !== undefined) return;
+    const { peer } = this.#pipe;
+    const error = new RpcError(
+      "resource_exhausted",
+      `${peer} sends requests and does not read the answers`,
+    );
+    this.abort(error);
+    this.#onEvent({ kind: "connection-cut", peer, error });
   }
 
   /**
@@ -319,13 +411,15 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   }
 
   #lostError(): RpcError {
-    return lostError(this.#ending ?? drainError(), false);
+    const reason = this.#ending ?? this.#finishing ?? drainError();
+    return lostError(reason, false);
   }
 
   /** The one path to the end; the first reason counts. */
   #end(reason: RpcError, isFlushed: boolean): void {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
+    this.#stalledRequests.stop();
     this.#accepted.reject(reason);
     this.#callee.end(reason);
     this.#caller.end(reason, isFlushed);

@@ -3,7 +3,7 @@ import { RpcError } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { connectThrough } from "./http-connect.ts";
 import type { Pipe } from "./pipe.ts";
-import { SocketPipe, socketEvents } from "./socket.ts";
+import { keepAliveMs, SocketPipe, socketEvents } from "./socket.ts";
 
 export interface DialOptions {
   /** For everything up to an open pipe: 0 is none. */
@@ -17,7 +17,7 @@ export interface DialOptions {
  * A connection that comes up after the timeout or the abort is ended.
  *
  * @throws RpcError unavailable  refused, unreachable, timed out, or the answer to CONNECT was no 200; sent is false
- * @throws RpcError cancelled    `signal` was aborted
+ * @throws RpcError cancelled    `signal` was aborted; where its reason is an RpcError, that one
  */
 export function dialPipe(
   address: Address,
@@ -39,13 +39,7 @@ export function dialPipe(
       pipe?.abort();
       reject(error);
     });
-  const onAbort = () =>
-    fail(
-      new RpcError("cancelled", `dialling ${text} was cancelled`, {
-        cause: signal?.reason,
-        sent: false,
-      }),
-    );
+  const onAbort = () => fail(abortedError(text, signal as AbortSignal));
   const timer =
     timeoutMs > 0
       ? clock.after(timeoutMs, () =>
@@ -81,6 +75,7 @@ async function connectSocket(
   const socket = {
     ...socketEvents,
     open(socket: Bun.Socket<SocketPipe>) {
+      if (address.protocol !== "unix") socket.setKeepAlive(true, keepAliveMs);
       socket.data = new SocketPipe(socket, peer);
       onOpen(socket.data);
     },
@@ -110,6 +105,19 @@ function cannotConnect(
     "unavailable",
     `cannot connect to ${address}: ${reason}`,
     { sent: false, cause },
+  );
+}
+
+function abortedError(address: string, signal: AbortSignal): RpcError {
+  const error = RpcError.fromAbort(signal);
+  if (error === signal.reason) return error;
+  return new RpcError(
+    error.code,
+    `cannot connect to ${address}: ${error.message}`,
+    {
+      sent: false,
+      cause: signal.reason,
+    },
   );
 }
 

@@ -1,8 +1,8 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { RpcError } from "../errors.ts";
 import { type Address, formatAddress, formatHostPort } from "./address.ts";
 import type { Pipe } from "./pipe.ts";
-import { SocketPipe, socketEvents } from "./socket.ts";
+import { keepAliveMs, SocketPipe, socketEvents } from "./socket.ts";
 
 export interface Listener {
   /** Where it accepts, with the port that it got: `tcp@127.0.0.1:41234`. */
@@ -40,6 +40,7 @@ export async function listenPipes(
         ...socketEvents,
         open(socket) {
           const { remoteAddress, remotePort } = socket;
+          socket.setKeepAlive(true, keepAliveMs);
           const peer = `${protocol}@${formatHostPort(remoteAddress, remotePort)}`;
           socket.data = new SocketPipe(socket, peer);
           onPipe(socket.data);
@@ -89,17 +90,40 @@ async function listenUnix(
   return { address, close: () => listener.stop() };
 }
 
-/** Whether a process that died left the file behind: a socket where nobody answers. Any other file is its owner's. */
+/**
+ * Whether a process that died left the file behind: a socket where a connection
+ * is refused. Any other file, and whatever else fails, is its owner's.
+ */
 async function isStale(path: string): Promise<boolean> {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
   try {
     const socket = await Bun.connect({ unix: path, socket: { data() {} } });
     socket.terminate();
     return false;
-  } catch {
-    return true;
+  } catch (thrown) {
+    // Bun says so, too, of a listener that is alive and has no room for one more.
+    return codeOf(thrown) === "ECONNREFUSED" && !isListenedOn(path);
   }
 }
+
+/** Whether the system says that a socket listens under this very name; false where it does not tell. */
+function isListenedOn(path: string): boolean {
+  let table: string;
+  try {
+    table = readFileSync("/proc/net/unix", "utf8");
+  } catch {
+    return false; // No such file outside Linux.
+  }
+  return table.split("\n").some((line) => {
+    const [, flags = "", name] = unixSocketLine.exec(line) ?? [];
+    return name === path && (parseInt(flags, 16) & listensFlag) !== 0;
+  });
+}
+
+/** `number: references protocol flags type state inode path`. Source: proc_net_unix in proc(5). */
+const unixSocketLine = /^\S+: \S+ \S+ (\S+) \S+ \S+ +\d+ (.+)$/;
+/** __SO_ACCEPTCON. */
+const listensFlag = 0x10000;
 
 function cannotListen(address: string, cause: unknown): RpcError {
   const reason =

@@ -6,6 +6,12 @@ import type { Pipe, PipeHandler } from "./pipe.ts";
 /** How long a connection that is being ended in order may take, before it is cut. */
 const closeTimeoutMs = 5_000;
 
+/**
+ * How long a TCP connection is silent before the kernel asks whether its peer
+ * is still there: one whose machine is gone never says so.
+ */
+export const keepAliveMs = 30_000;
+
 /** The pipe of one Bun socket. It is the socket's data, and the only caller of its write(). */
 export class SocketPipe implements Pipe {
   readonly peer: string;

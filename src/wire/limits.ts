@@ -1,3 +1,5 @@
+import { RpcError } from "../errors.ts";
+
 /**
  * What one peer may make the other keep or do. Every limit is enforced by the
  * receiver, whatever the sender was told, and names the attack it stops.
@@ -11,10 +13,6 @@ export interface Limits {
   maxMessageBytes: number;
   /** Nesting of a value: a few hundred bytes that exhaust the stack. */
   maxDepth: number;
-  /** Bytes of the metadata of one request or response. */
-  maxMetadataBytes: number;
-  /** Keys of the metadata of one request or response. */
-  maxMetadataKeys: number;
   /** Asynchronous handlers running for one connection: requests sent faster than they are served. */
   maxRunningHandlers: number;
   /** Bodies that arrive in pieces at the same time on one connection: half-sent messages that pile up. */
@@ -35,11 +33,38 @@ export const defaultLimits: Readonly<Limits> = {
   handshakeTimeoutMs: 5_000,
   maxMessageBytes: 4 * mib,
   maxDepth: 64,
-  maxMetadataBytes: 8 * kib,
-  maxMetadataKeys: 64,
   maxRunningHandlers: 1_024,
   maxPartialBodies: 16,
   maxQueuedBytes: 1 * mib,
   stallTimeoutMs: 10_000,
   maxConnections: 10_000,
 };
+
+/**
+ * The limits that are given, and the defaults for the rest. What is undefined
+ * is not given: a comparison with it would let everything through.
+ *
+ * @throws RpcError invalid_argument  one that is no number from 0
+ */
+export function resolveLimits(
+  given: { readonly [Name in keyof Limits]?: number | undefined } = {},
+): Limits {
+  const limits: Limits = { ...defaultLimits };
+  for (const name of Object.keys(defaultLimits) as (keyof Limits)[]) {
+    limits[name] = checkNumber(`limits.${name}`, given[name] ?? limits[name]);
+  }
+  return limits;
+}
+
+/**
+ * Gives `value` back where it is a number from 0, such as a limit or a timeout.
+ *
+ * @throws RpcError invalid_argument
+ */
+export function checkNumber(name: string, value: number): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw new RpcError(
+    "invalid_argument",
+    `${name} is ${String(value)}: write a number from 0`,
+  );
+}

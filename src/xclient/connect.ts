@@ -1,11 +1,16 @@
-import { type Remote, withServices } from "../client/remote.ts";
+import {
+  type Remote,
+  type Unclashing,
+  withServices,
+} from "../client/remote.ts";
 import { openDiscovery } from "../discovery/open.ts";
+import type { RegistryDiscoveryOptions } from "../discovery/registry.ts";
 import { XClient, type XClientOptions } from "./xclient.ts";
 
-/** Fails to compile for a service that is named like a member of the client: reach it with call(). */
-type Unclashing<Services> = {
-  [Name in keyof Services]: Name extends keyof XClient ? never : unknown;
-};
+export interface ConnectOptions extends XClientOptions {
+  /** How registries are asked: their requests' timeout, the age of a list, another fetch. */
+  discovery?: Omit<RegistryDiscoveryOptions, "clock" | "random" | "onEvent">;
+}
 
 /**
  * Connects to servers by a registry's URL or by their addresses, one or
@@ -21,12 +26,13 @@ type Unclashing<Services> = {
  * @throws RpcError invalid_argument  a target, mode or timeout that is none
  * @throws RpcError unavailable       no registry could be reached; sent is false
  */
-export async function connect<T extends Unclashing<T>>(
+export async function connect<T extends Unclashing<XClient, T>>(
   target: string | readonly string[],
-  options: XClientOptions = {},
+  options: ConnectOptions = {},
 ): Promise<XClient & Remote<T>> {
   const { clock, random, onEvent } = options;
   const discovery = openDiscovery(target, {
+    ...options.discovery,
     ...(clock && { clock }),
     ...(random && { random }),
     ...(onEvent && { onEvent }),

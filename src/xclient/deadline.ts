@@ -42,19 +42,41 @@ export class CallTime {
    *
    * @throws RpcError deadline_exceeded, cancelled, or what `work` rejects with
    */
-  async wait<T>(work: Promise<T>): Promise<T> {
+  wait<T>(work: Promise<T>): Promise<T> {
+    return this.#wait(work, 1, (end) => end.reject(this.#expired()));
+  }
+
+  /**
+   * Waits for `work`, for at most one of `shares` equal parts of what is left;
+   * undefined when it took longer. Without a limit it waits.
+   *
+   * @throws RpcError as wait
+   */
+  waitShare<T>(work: Promise<T>, shares: number): Promise<T | undefined> {
+    if (shares <= 1) return this.wait(work);
+    return this.#wait<T | undefined>(work, shares, (end) =>
+      end.resolve(undefined),
+    );
+  }
+
+  async #wait<T>(
+    work: Promise<T>,
+    shares: number,
+    onTime: (end: PromiseWithResolvers<T>) => void,
+  ): Promise<T> {
+    // It may reject while nobody listens: where the time is over already.
+    work.catch(() => {});
     const leftMs = this.leftMs();
-    const given = Promise.withResolvers<never>();
+    const end = Promise.withResolvers<T>();
     const signal = this.#signal;
-    const onAbort = () =>
-      given.reject(RpcError.fromAbort(signal as AbortSignal));
+    const onAbort = () => end.reject(RpcError.fromAbort(signal as AbortSignal));
     let timer: Timer | undefined;
     if (leftMs > 0) {
-      timer = this.#clock.after(leftMs, () => given.reject(this.#expired()));
+      timer = this.#clock.after(leftMs / shares, () => onTime(end));
     }
     signal?.addEventListener("abort", onAbort);
     try {
-      return await Promise.race([work, given.promise]);
+      return await Promise.race([work, end.promise]);
     } finally {
       timer?.cancel();
       signal?.removeEventListener("abort", onAbort);

@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { Picker } from "../balance/picker.ts";
 import { createPicker } from "../balance/select-mode.ts";
 import { Call } from "../client/call.ts";
 import { Client } from "../client/client.ts";
@@ -13,10 +12,19 @@ import {
 import { type Remote, remote } from "../client/remote.ts";
 import type { Discovery, Endpoint } from "../discovery/discovery.ts";
 import { RpcError } from "../errors.ts";
+import { quiet } from "../events.ts";
 import type { Outcome } from "../session/pending-call.ts";
+import {
+  type BroadcastCall,
+  firstReply,
+  type Settled,
+  settledReplies,
+} from "./broadcast.ts";
+import { Candidates } from "./candidates.ts";
 import { ClientPool, type Dial } from "./client-pool.ts";
 import { CallTime } from "./deadline.ts";
 import { OriginalFallback } from "./original-fallback.ts";
+import { Route } from "./route.ts";
 
 export interface XClientOptions extends Omit<ClientOptions, "signal"> {
   /** How a call's server is chosen: "random" (default), "round-robin" or one of the user's own. */
@@ -28,30 +36,22 @@ export interface XClientOptions extends Omit<ClientOptions, "signal"> {
   dial?: Dial;
 }
 
-/** What one server made of a broadcast. */
-export type Settled = { reply: unknown } | { error: RpcError };
-
 /**
  * Calls to many servers: discovery says where they are, a picker chooses one
  * per call, and one client per address is kept connected.
  *
  * Only servers known to have the service are picked; one that did not tell
  * counts as having all. A call of which nothing was sent, because its dial
- * failed or its server refused it as not started, goes to the other servers
- * once each, within its deadline. Anything else is its result.
+ * failed or took too long, or because its server refused it as not started,
+ * goes to the other servers once each, within its deadline. When none is left
+ * the list is asked for anew. Anything else is its result.
  */
 export class XClient implements AsyncDisposable {
   readonly #discovery: Discovery;
-  readonly #picker: Picker;
+  readonly #route: Route;
   readonly #pool: ClientPool;
   readonly #clock: Clock;
   readonly #callTimeoutMs: number;
-  /** Discovery's last answer: it gives the same promise until the list changes. */
-  #answer: Promise<readonly Endpoint[]> | undefined;
-  #listed: readonly Endpoint[] = [];
-  /** Endpoints by service, of the list last seen. */
-  readonly #byService = new Map<string, readonly Endpoint[]>();
-  #isClosed = false;
 
   /**
    * @param discovery belongs to the client from now on, which closes it
@@ -70,14 +70,26 @@ export class XClient implements AsyncDisposable {
       );
     }
     this.#discovery = discovery;
-    this.#picker = createPicker(mode, random);
+    const picker = createPicker(mode, random);
     this.#clock = options.clock ?? systemClock;
     this.#callTimeoutMs = resolveOptions(options).callTimeoutMs;
     const { dial } = new OriginalFallback(
       options.dial ?? Client.dial,
       this.#clock,
     );
-    this.#pool = new ClientPool(options, connectionsPerAddress, dial);
+    const onEvent = options.onEvent && quiet(options.onEvent);
+    this.#pool = new ClientPool(
+      { ...options, ...(onEvent && { onEvent }) },
+      connectionsPerAddress,
+      dial,
+    );
+    const candidates = new Candidates(
+      discovery,
+      this.#clock,
+      random,
+      (addresses) => this.#pool.retain(addresses),
+    );
+    this.#route = new Route(candidates, picker, this.#pool);
   }
 
   /**
@@ -109,7 +121,7 @@ export class XClient implements AsyncDisposable {
     args?: unknown,
     options: Pick<CallOptions, "body" | "gob"> = {},
   ): Promise<void> {
-    await this.#attempt(serviceMethod, this.#time({}), (client) =>
+    await this.#route.attempt(serviceMethod, this.#time({}), (client) =>
       client.notify(serviceMethod, args, options),
     );
   }
@@ -135,24 +147,7 @@ export class XClient implements AsyncDisposable {
       ...options,
       signal,
     });
-    let first: { reply: unknown } | undefined;
-    try {
-      await Promise.all(
-        calls.map(async ({ reply }) => {
-          const value = await reply;
-          first ??= { reply: value };
-        }),
-      );
-      return first?.reply as Reply;
-    } catch (thrown) {
-      failing.abort(
-        new RpcError(
-          "cancelled",
-          "another server's call of the broadcast failed",
-        ),
-      );
-      throw thrown;
-    }
+    return firstReply(calls, failing) as Promise<Reply>;
   }
 
   /**
@@ -166,17 +161,7 @@ export class XClient implements AsyncDisposable {
     args?: unknown,
     options: CallOptions = {},
   ): Promise<Map<string, Settled>> {
-    const calls = await this.#callAll(serviceMethod, args, options);
-    const settled = calls.map(
-      async ({ address, reply }): Promise<[string, Settled]> => [
-        address,
-        await reply.then(
-          (value) => ({ reply: value }),
-          (thrown) => ({ error: RpcError.from(thrown) }),
-        ),
-      ],
-    );
-    return new Map(await Promise.all(settled));
+    return settledReplies(await this.#callAll(serviceMethod, args, options));
   }
 
   /** A view of this client on which services are properties and methods are typed functions. */
@@ -188,7 +173,7 @@ export class XClient implements AsyncDisposable {
 
   /** Ends every connection; calls in flight fail with `unavailable`. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#route.close();
     this.#discovery.close();
     await this.#pool.close();
   }
@@ -203,7 +188,7 @@ export class XClient implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<unknown> {
     const time = this.#time(options);
-    return this.#attempt(serviceMethod, time, (client) =>
+    return this.#route.attempt(serviceMethod, time, (client) =>
       client.call(serviceMethod, args, {
         ...options,
         timeoutMs: time.leftMs(),
@@ -216,122 +201,35 @@ export class XClient implements AsyncDisposable {
     return new CallTime(this.#clock, timeoutMs, signal);
   }
 
-  /** Tries `use` with one server after the other, for as long as nothing was sent. */
-  async #attempt<T>(
-    serviceMethod: string,
-    time: CallTime,
-    use: (client: Client) => Promise<T>,
-  ): Promise<T> {
-    let candidates = await this.#candidates(serviceMethod, time);
-    for (;;) {
-      const { address } = this.#picker.pick(candidates, { serviceMethod });
-      try {
-        return await use(await this.#client(address, time));
-      } catch (thrown) {
-        const error = RpcError.from(thrown);
-        candidates = candidates.filter(
-          (endpoint) => endpoint.address !== address,
-        );
-        if (!isMovable(error) || candidates.length === 0 || this.#isClosed)
-          throw error;
-      }
-    }
-  }
-
   async #callAll(
     serviceMethod: string,
     args: unknown,
     options: CallOptions,
-  ): Promise<{ address: string; reply: Promise<unknown> }[]> {
+  ): Promise<BroadcastCall[]> {
     const time = this.#time(options);
-    const candidates = await this.#candidates(serviceMethod, time);
-    const [first] = candidates;
-    // Throws the picker's own error where there is nobody.
-    if (first === undefined) this.#picker.pick(candidates, { serviceMethod });
-    return candidates.map(({ address }) => ({
-      address,
-      reply: this.#callOne(address, serviceMethod, args, options, time),
+    const all = await this.#route.all(serviceMethod, time);
+    return all.map((endpoint) => ({
+      address: endpoint.address,
+      reply: this.#callOne(endpoint, serviceMethod, args, options, time),
     }));
   }
 
   async #callOne(
-    address: string,
+    endpoint: Endpoint,
     serviceMethod: string,
     args: unknown,
     options: CallOptions,
     time: CallTime,
   ): Promise<unknown> {
-    const client = await this.#client(address, time);
-    return client.call(serviceMethod, args, {
-      ...options,
-      timeoutMs: time.leftMs(),
-    });
-  }
-
-  #client(address: string, time: CallTime): Client | Promise<Client> {
-    const client = this.#pool.get(address);
-    return client instanceof Promise ? time.wait(client) : client;
-  }
-
-  /** The servers that have the call's service: at once while the list is the one last seen. */
-  #candidates(
-    serviceMethod: string,
-    time: CallTime,
-  ): readonly Endpoint[] | Promise<readonly Endpoint[]> {
-    const service = serviceOf(serviceMethod);
-    if (this.#isClosed) {
-      throw new RpcError("unavailable", "the client was closed", {
-        sent: false,
-      });
+    try {
+      const got = this.#pool.get(endpoint);
+      const client = got instanceof Promise ? await time.wait(got) : got;
+      const timeoutMs = time.leftMs();
+      return await client.call(serviceMethod, args, { ...options, timeoutMs });
+    } finally {
+      this.#pool.called();
     }
-    const answer = this.#discovery.all();
-    if (answer === this.#answer) return this.#having(service);
-    return time.wait(answer).then((listed) => {
-      this.#answer = answer;
-      if (listed !== this.#listed) this.#relist(listed);
-      return this.#having(service);
-    });
   }
-
-  #having(service: string): readonly Endpoint[] {
-    let having = this.#byService.get(service);
-    if (having === undefined) {
-      having = this.#listed.filter(
-        ({ services }) =>
-          services === undefined ||
-          isOwn(service) ||
-          services.includes(service),
-      );
-      this.#byService.set(service, having);
-    }
-    return having;
-  }
-
-  /** Another list of servers: forgets what was derived from the one before. */
-  #relist(listed: readonly Endpoint[]): void {
-    this.#listed = listed;
-    this.#byService.clear();
-    this.#pool.retain(new Set(listed.map(({ address }) => address)));
-  }
-}
-
-/** Whether a failed call has not run and may go to another server. */
-function isMovable({ code, sent }: RpcError): boolean {
-  return code === "unavailable" && sent === false;
-}
-
-/** geerpc's own services are on every server and in no list. */
-function isOwn(service: string): boolean {
-  return service.startsWith("_geerpc");
-}
-
-function serviceOf(serviceMethod: string): string {
-  const dot = serviceMethod.lastIndexOf(".");
-  if (dot > 0) return serviceMethod.slice(0, dot);
-  throw new RpcError(
-    "invalid_argument",
-    `"${serviceMethod}" is no method: write Service.Method`,
-  );
 }
 
 function settleInto(outcome: Outcome, work: Promise<unknown>): void {

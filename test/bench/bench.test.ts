@@ -68,6 +68,24 @@ test("several connections, another codec", async () => {
   ]);
 });
 
+test.each([
+  ["tcp", "application/x-geerpc"],
+  ["gorpc", "gorpc"],
+  ["jsonrpc", "jsonrpc"],
+])(
+  "without a codec it is the address's: %s@ is %s",
+  async (protocol, codec) => {
+    const { codec: _, ...run } = shortRun;
+    const { listening } = await sharedServer();
+    const address = listening.replace("tcp@", `${protocol}@`);
+    const { cases } = await runBench({ ...run, target: { address } });
+    expect(cases).toMatchObject([
+      { codec, errors: 0 },
+      { codec, errors: 0 },
+    ]);
+  },
+);
+
 test("somebody else's server has neither limit nor CPU time; wrong replies are counted", async () => {
   const { listening } = await sharedServer();
   const { cases } = await runBench({

@@ -325,6 +325,56 @@ describe("server", () => {
     expect(io.stderr.text).toContain("two.ts");
   });
 
+  test("a function in a field is not served, with a warning", async () => {
+    const file = await write(
+      "fields.ts",
+      "export class A { a() {} b = () => 1; _c = () => 2; #d = () => 3; e = 4; }",
+    );
+    await using server = await start("server", file, "--log=json");
+    const warnings = server.io.stderr.lines
+      .map((line) => JSON.parse(line))
+      .filter(({ level }) => level === "warn");
+    expect(warnings).toMatchObject([{ event: "left-out", file, name: "A.b" }]);
+  });
+
+  test("what nobody caught is logged; the server leaves in order, exit 1", async () => {
+    await using registry = await startRegistry();
+    const at = ["--registry", registry.listening];
+    const server = await start("server", ...at, "--log=json");
+    const asleep = client([
+      "Foo.Sleep",
+      '{"Num1":0.2,"Num2":7}',
+      ...["--server", server.listening],
+    ]);
+    await untilAsleep(server);
+    server.io.fault(new Error("nobody waited"));
+    server.io.fault("again");
+    expect((await asleep).out).toEqual([7.2]);
+    expect(await server.ended).toBe(1);
+    const listed = await fetch(registry.listening);
+    expect(listed.headers.get("X-Geerpc-Servers")).toBe("");
+    const errors = server.io.stderr.lines
+      .map((line) => JSON.parse(line))
+      .filter(({ level }) => level === "error");
+    expect(errors).toMatchObject([
+      { event: "uncaught", error: { message: "nobody waited" } },
+      { event: "uncaught", error: { message: "again" } },
+    ]);
+    expect(server.io.listeners).toBe(0);
+  });
+
+  test("what nobody caught while it starts ends it before it listens", async () => {
+    const file = await write(
+      "stuck.ts",
+      "export class A { start() { return new Promise(() => {}); } a() {} }",
+    );
+    const io = new FakeIo();
+    void io.attached.then(() => io.fault(new Error("too early")));
+    const ended = run(["server", file, "--drain-timeout=10ms"], io);
+    expect(await Promise.race([ended, Bun.sleep(3_000)])).toBe(1);
+    expect(io.stdout.text).toBe("");
+  });
+
   test("a port in use: exit 1", async () => {
     await using server = await start("server");
     const io = new FakeIo();
@@ -390,6 +440,19 @@ describe("client", () => {
       code: 1,
       error: { code: "unimplemented" },
     });
+  });
+
+  test.each([
+    [["client", "Foo.Sum", "--server", "gorpc@127.0.0.1:1"]],
+    [["client", "--list", "--server", "tcp@127.0.0.1:1,jsonrpc@127.0.0.1:1"]],
+    [["bench", "--server", "gorpc+http@127.0.0.1:1"]],
+  ])("a codec that the address does not speak: exit 2, %j", async (words) => {
+    const io = new FakeIo();
+    expect(await run([...words, "--codec", "json"], io)).toBe(2);
+    expect(io.stderr.lines).toHaveLength(1);
+    expect(io.stderr.text).toContain("--codec");
+    const other = new FakeIo();
+    expect(await run(words, other)).toBe(3);
   });
 
   test("no connection: exit 3", async () => {

@@ -41,6 +41,16 @@ const events: { event: RpcEvent; level: LogLevel }[] = [
     event: { kind: "server-removed", address, reason: "expired" },
     level: "info",
   },
+  {
+    event: { kind: "store-failed", operation: "put", error },
+    level: "error",
+  },
+  { event: { kind: "connected", address }, level: "debug" },
+  { event: { kind: "disconnected", address, error }, level: "info" },
+  {
+    event: { kind: "dial-failed", address, error, retryInMs: 250.4 },
+    level: "warn",
+  },
 ];
 
 describe.each(events)("$event.kind", ({ event, level }) => {

@@ -51,8 +51,24 @@ describe("remote", () => {
     const services = remote<Services>(call);
     for (const target of [services, services.Foo]) {
       expect(Reflect.get(target, Symbol.iterator)).toBeUndefined();
-      expect(Reflect.get(target, Symbol.toPrimitive)).toBeUndefined();
+      expect(Reflect.get(target, Symbol.asyncIterator)).toBeUndefined();
       inspect(target);
+    }
+    expect(calls).toEqual([]);
+  });
+
+  test("as text and as JSON it calls nothing", () => {
+    const { calls, call } = setUp();
+    const services = remote<Services>(call);
+    for (const [target, text] of [
+      [services, "[geerpc services]"],
+      [services.Foo, "[geerpc Foo]"],
+    ] as const) {
+      expect(JSON.stringify(target)).toBe("{}");
+      expect(String(target)).toBe(text);
+      expect(`${target}`).toBe(text);
+      expect("" + target).toBe(text);
+      expect(Reflect.get(target, "toJSON")).toBeUndefined();
     }
     expect(calls).toEqual([]);
   });
@@ -94,6 +110,14 @@ describe("withServices", () => {
     expect(client.size).toBe(3);
     client.size = 4;
     expect(client.size).toBe(4);
+  });
+
+  test("as text and as JSON it calls nothing", () => {
+    const client = withServices<Client, Services>(new Client());
+    expect(JSON.stringify(client)).toBe('{"size":3}');
+    expect(String(client)).toBe("[object Object]");
+    expect(`${client.Foo}`).toBe("[geerpc Foo]");
+    expect(client.calls).toEqual([]);
   });
 
   test("it can be awaited", async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { RequestHead } from "../../src/codec/codec.ts";
+import { createCodec } from "../../src/codec/table.ts";
 import { RpcError } from "../../src/errors.ts";
 import {
   flags,
@@ -16,6 +17,7 @@ import { encodeRefusal } from "../../src/wire/refusal.ts";
 import { codeThrownBy } from "./code-thrown-by.ts";
 import {
   binaryCodecType,
+  contextOf,
   Ends,
   headOf,
   readAll,
@@ -440,14 +442,89 @@ describe("kinds", () => {
   test("a refusal's line instead of frames is an error of the connection", () => {
     const line = encodeRefusal(new RpcError("unimplemented", "no such codec"));
     for (const chunkBytes of [1, Infinity]) {
-      const fresh = new Ends(binaryCodecType);
-      readAll(fresh.dial, fresh.recorder, line, chunkBytes);
-      expect(fresh.recorder.takeOne()).toMatchObject({
+      const dial = createCodec(binaryCodecType, contextOf("dial"));
+      const recorder = new Recorder();
+      readAll(dial, recorder, line, chunkBytes);
+      expect(recorder.takeOne()).toMatchObject({
         kind: "error",
         seq: 0,
         code: "unimplemented",
       });
     }
+  });
+});
+
+describe("before the settings", () => {
+  function firstOf(bytes: Uint8Array, chunkBytes = Infinity): RpcError {
+    const dial = createCodec(binaryCodecType, contextOf("dial"));
+    const recorder = new Recorder();
+    dial.push(bytes.slice(0, chunkBytes));
+    for (let at = chunkBytes; !dial.read(recorder); at += chunkBytes) {
+      dial.push(bytes.slice(at, at + chunkBytes));
+    }
+    const told = recorder.takeOne();
+    expect(told).toMatchObject({ kind: "error", seq: 0 });
+    return (told as { error: RpcError }).error;
+  }
+
+  test.each([1, 7, Infinity])(
+    "a refusal in an error frame says that nothing ran, in chunks of %p",
+    (chunkBytes) => {
+      const out = new SendBuffer();
+      const refusal = new RpcError("resource_exhausted", "full");
+      ends.accept.writeError(out, 0, "", refusal);
+      expect(firstOf(out.pending(), chunkBytes)).toMatchObject({
+        code: "resource_exhausted",
+        message: "full",
+        sent: false,
+      });
+    },
+  );
+
+  test.each([
+    ["a web server", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"],
+    ["SSH", "SSH-2.0-OpenSSH_9.9\r\n"],
+    ["a database", "\x4a\0\0\0\x0a8.0.40\0"],
+    [
+      "something with a frame's first byte",
+      "\x01\xff\xff\xff\xff\xff\xff\xff12345678",
+    ],
+    ["another first byte", "\x04 and no more of an error's frame"],
+    ["JSON that is no refusal", '{"jsonrpc":"2.0"}\n'],
+    ["a line feed", "\n\n"],
+  ])("%s is told from a geerpc server", (_name, text) => {
+    for (const chunkBytes of [1, Infinity]) {
+      expect(firstOf(Buffer.from(text, "latin1"), chunkBytes)).toMatchObject({
+        code: "unavailable",
+        sent: false,
+      });
+    }
+  });
+
+  test("what a stranger answered is quoted, escaped and cut", () => {
+    const web = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n";
+    expect(firstOf(Buffer.from(web)).message).toEndWith(
+      'it answered "HTTP/1.1 400 Bad Request"',
+    );
+    const hostile = `\x1b[31m"\\\x9b${"x".repeat(500)}`;
+    expect(firstOf(Buffer.from(hostile, "latin1")).message).toMatch(
+      /it answered "\\x1b\[31m\\x22\\x5c\\x9bx{1,60}"$/,
+    );
+  });
+
+  test.each<[string, number, number]>([
+    ["a response", kinds.response, 1],
+    ["a request", kinds.request, 1],
+    ["a cancel", kinds.cancel, 1],
+    ["a piece", kinds.piece, 1],
+    ["one call's error", kinds.error, 1],
+    ["a frame that could be skipped", ignorableBit | 1, 0],
+  ])("%s does not come", (_name, kind, seq) => {
+    const content = Buffer.alloc(20);
+    expect(firstOf(frame({ kind, seq, content }))).toMatchObject({
+      code: "unavailable",
+      sent: false,
+    });
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { classifyGoError } from "../../src/codec/go-errors.ts";
+import { classifyGoError, isOutOfStep } from "../../src/codec/go-errors.ts";
 import type { Code } from "../../src/errors.ts";
 
 const meanings: [string, Code][] = [
@@ -48,4 +48,15 @@ const meanings: [string, Code][] = [
 
 test.each(meanings)("%p is %p", (text, code) => {
   expect(classifyGoError(text)).toBe(code);
+});
+
+test.each([
+  ["rpc server: service/method request ill-formed: X", true],
+  ["rpc server: can't find service X", true],
+  ["rpc server: can't find method M", true],
+  ["rpc server: request handle timeout: expect within 50ms", false],
+  ["rpc: can't find method Foo.Sum", false],
+  ["boom: it failed", false],
+])("%p leaves a body in the stream: %p", (text, isLeft) => {
+  expect(isOutOfStep(text)).toBe(isLeft);
 });

@@ -289,6 +289,113 @@ describe("pieces end early", () => {
   });
 });
 
+describe("a reply that nobody waits for", () => {
+  test("is told without its body, and nothing is kept for its pieces", () => {
+    ends = new Ends(binaryCodecType, { maxPartialBodies: 2 });
+    const seqs = Array.from({ length: 50 }, (_, at) => at + 1);
+    for (const seq of seqs) {
+      ends.recorder.givenUp.add(seq);
+      ends.dialled(announce(seq, 4));
+      ends.dialled(piece(seq, `"a`));
+    }
+    expect(ends.recorder.take()).toEqual(
+      seqs.map((seq) => ({ kind: "response", seq, reply: undefined })),
+    );
+    ends.dialled(announce(99, 3));
+    ends.dialled(piece(99, `"a"`));
+    expect(ends.recorder.takeOne()).toMatchObject({ seq: 99, reply: "a" });
+  });
+
+  test("whose head crosses the cancel leaves later ones their room", () => {
+    ends = new Ends(binaryCodecType, { maxPartialBodies: 2 });
+    for (let seq = 1; seq <= 20; seq++) {
+      ends.accept.writeResponse(ends.out, seq, "", textOfPieces(3));
+      ends.accept.writePiece(ends.out);
+      const crossing = takeOut();
+      ends.dial.writeCancel(ends.out, seq);
+      ends.recorder.givenUp.add(seq);
+      ends.accepted(takeOut());
+      ends.dialled(crossing);
+    }
+    ends.recorder.take();
+    expect(ends.response(textOfPieces(3), 21).kind).toBe("response");
+  });
+
+  test("and one that is answered whole in the end keeps no pieces", () => {
+    ends = new Ends(binaryCodecType, { maxPartialBodies: 1 });
+    ends.dialled(announce(1, 4));
+    ends.dialled(piece(1, `"a`));
+    expect(ends.response("whole")).toMatchObject({ seq: 1, reply: "whole" });
+    expect(ends.response(textOfPieces(2), 2).kind).toBe("response");
+  });
+});
+
+describe("requests that stop half-way", () => {
+  /** As many pieces of each large request as there are, but the last. */
+  function writeHalf(...seqs: number[]): void {
+    for (const seq of seqs) {
+      writeLarge(seq, 2);
+      ends.dial.writePiece(ends.out);
+    }
+    ends.accepted(takeOut());
+  }
+
+  test("fail when they have not grown between two looks", () => {
+    writeHalf(1);
+    expect(ends.accept.partialRequests).toBe(1);
+    ends.accept.dropStalled?.(ends.recorder);
+    expect(ends.recorder.take()).toEqual([]);
+    ends.accept.dropStalled?.(ends.recorder);
+    expect(ends.recorder.takeOne()).toMatchObject({
+      kind: "badRequest",
+      head: { seq: 1 },
+      code: "deadline_exceeded",
+    });
+    expect(ends.accept.partialRequests).toBe(0);
+    // What comes of it yet is dropped.
+    expect(ends.accepted(takeAll(ends.dial, ends.out)).take()).toEqual([]);
+  });
+
+  test("but not while pieces come, nor while they wait for their turn", () => {
+    ends.dial.writeRequest(ends.out, headOf(), textOfPieces(3));
+    ends.dial.writeRequest(ends.out, headOf({ seq: 2 }), textOfPieces(2));
+    ends.accepted(takeOut());
+    const { dropStalled } = ends.accept;
+    for (let look = 0; look < 3; look++) {
+      dropStalled?.call(ends.accept, ends.recorder);
+    }
+    while (ends.dial.heldBytes > 0) {
+      ends.dial.writePiece(ends.out);
+      ends.accepted(takeOut());
+      if (ends.dial.heldBytes < 4 * pieceBytes) continue;
+      dropStalled?.call(ends.accept, ends.recorder);
+    }
+    expect(ends.recorder.take().map(({ kind }) => kind)).toEqual([
+      "request",
+      "request",
+    ]);
+  });
+
+  test("hold no more together than four of the largest", () => {
+    const maxMessageBytes = 2 * pieceBytes;
+    const few = new Ends(binaryCodecType, { maxMessageBytes });
+    for (let seq = 1; seq <= 5; seq++) {
+      few.dialled(announce(seq, maxMessageBytes));
+    }
+    for (let seq = 1; seq <= 5; seq++) few.dialled(piece(seq, `"`));
+    expect(few.recorder.takeOne()).toMatchObject({
+      kind: "error",
+      seq: 5,
+      code: "resource_exhausted",
+    });
+    // One that is given up makes room.
+    few.dial.writeCancel(few.out, 1);
+    few.dialled(announce(6, maxMessageBytes));
+    few.dialled(piece(6, `"`));
+    expect(few.recorder.take()).toEqual([]);
+  });
+});
+
 describe("odd pieces", () => {
   test("of any size, also empty ones, are put together", () => {
     ends.dialled(announce(1, 5));

@@ -26,6 +26,8 @@ export type Told =
 /** Writes down what a codec has read. */
 export class Recorder implements Inbound {
   readonly told: Told[] = [];
+  /** Answers that are not waited for. */
+  readonly givenUp = new Set<number>();
 
   settings(settings: Settings): void {
     this.told.push({ kind: "settings", settings });
@@ -44,6 +46,9 @@ export class Recorder implements Inbound {
   }
   cancel(seq: number): void {
     this.told.push({ kind: "cancel", seq });
+  }
+  awaits(seq: number): boolean {
+    return !this.givenUp.has(seq);
   }
 
   /** What was told since the last take(). */
@@ -89,6 +94,14 @@ export function contextOf(
   return { role, limits: { ...defaultLimits, ...limits }, bodies };
 }
 
+/** Lets the dialling end hear the settings that come before all else, where the codec has them. */
+export function greet(dial: Codec, accept: Codec): void {
+  if (!accept.features.settings) return;
+  const out = new SendBuffer();
+  accept.writeSettings(out, { protocol: 1, maxMessageBytes: 4_194_304 });
+  readAll(dial, new Recorder(), takeAll(accept, out));
+}
+
 /** Both ends of one connection, without a connection. */
 export class Ends {
   readonly dial: Codec;
@@ -103,6 +116,7 @@ export class Ends {
   ) {
     this.dial = createCodec(codecType, contextOf("dial", limits, bodies));
     this.accept = createCodec(codecType, contextOf("accept", limits, bodies));
+    greet(this.dial, this.accept);
   }
 
   /** What the accepting end reads of a request. */

@@ -10,6 +10,7 @@ import { SendBuffer } from "../../src/wire/send-buffer.ts";
 import { codeThrownBy } from "../codec/code-thrown-by.ts";
 import {
   contextOf,
+  greet,
   headOf,
   readAll,
   Recorder,
@@ -31,10 +32,12 @@ interface CodecUnderTest {
 /** What every codec does, whatever its bytes. */
 function describeCodec(codec: CodecUnderTest): void {
   const { create, badArgs, badReply, brokenFraming } = codec;
-  const pairOf = (limits: Partial<Limits> = {}) => ({
-    dial: create(contextOf("dial", limits)),
-    accept: create(contextOf("accept", limits)),
-  });
+  const pairOf = (limits: Partial<Limits> = {}) => {
+    const dial = create(contextOf("dial", limits));
+    const accept = create(contextOf("accept", limits));
+    greet(dial, accept);
+    return { dial, accept };
+  };
 
   describe(codec.name, () => {
     let dial: ReturnType<CodecFactory>;
@@ -232,7 +235,7 @@ function describeCodec(codec: CodecUnderTest): void {
       accept.writeResponse(out, 3, "Arith.sum", "last");
       const bytes = takeAll(accept, out);
       for (let cut = 0; cut <= bytes.length; cut++) {
-        const fresh = create(contextOf("dial"));
+        const { dial: fresh } = pairOf();
         const found = new Recorder();
         readAll(fresh, found, bytes.subarray(0, cut));
         readAll(fresh, found, bytes.subarray(cut));

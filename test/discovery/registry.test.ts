@@ -126,10 +126,29 @@ describe("asking", () => {
     expect(clock.timers).toBe(0);
   });
 
-  test("an empty list is an answer, asked for again by each call", async () => {
-    const { registry, addresses } = setUp(() => listing());
-    expect(await addresses()).toEqual([]);
+  test("an empty list is an answer, asked for again after 250 ms and ever later, at most 1 s", async () => {
+    const { registry, clock, addresses } = setUp(() => listing());
+    const instants: number[] = [];
+    const start = clock.now();
+    for (let ms = 0; ms < 5_000; ms += 10) {
+      const { requestCount } = registry;
+      expect(await addresses()).toEqual([]);
+      if (registry.requestCount > requestCount) {
+        instants.push(clock.now() - start);
+      }
+      await clock.advance(10);
+    }
+    expect(instants.slice(0, 6)).toEqual([0, 250, 650, 1_290, 2_290, 3_290]);
     registry.reply = () => listing(a);
+    await clock.advance(1_000);
+    expect(await addresses()).toEqual([a]);
+  });
+
+  test("refresh asks at once also where the answer was empty just now", async () => {
+    const { registry, addresses, discovery } = setUp(() => listing());
+    await addresses();
+    registry.reply = () => listing(a);
+    await discovery.refresh();
     expect(await addresses()).toEqual([a]);
   });
 
@@ -243,12 +262,27 @@ describe("failing", () => {
   }
 
   test("with nothing known, the failure is the caller's, and names the URL", async () => {
-    const { registry, addresses } = setUp(refused);
+    const { registry, clock, addresses } = setUp(refused);
     const failed = await addresses().catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: "unavailable", sent: false });
     expect((failed as RpcError).message).toContain("http://registry.test/");
     registry.reply = () => listing(a);
+    await clock.advance(250);
     expect(await addresses()).toEqual([a]);
+  });
+
+  test("with nothing known, a thousand calls are no thousand requests", async () => {
+    const { registry, clock, addresses, events } = setUp(refused);
+    for (let call = 0; call < 1_000; call++) {
+      const failed = await addresses().catch((error: unknown) => error);
+      expect(failed).toMatchObject({ code: "unavailable", sent: false });
+      await Promise.resolve();
+    }
+    expect(registry.requestCount).toBe(1);
+    expect(events).toHaveLength(1);
+    await clock.advance(250);
+    await addresses().catch(() => {});
+    expect(registry.requestCount).toBe(2);
   });
 
   test("an endless body is read no further than its limit", async () => {

@@ -157,7 +157,7 @@ describe("names that no service has", () => {
     ["__proto__.x", "unimplemented"],
     ["constructor.prototype", "unimplemented"],
     ["Foo.", "unimplemented"],
-    [".sum", "unimplemented"],
+    [".sum", "invalid_argument"],
     ["Foo", "invalid_argument"],
     ["", "invalid_argument"],
   ])("%j is %s, and the connection goes on", async (name, code) => {

@@ -83,28 +83,6 @@ test("the revision counts changes, not renewals", () => {
   expect(table.revision).toBe(6);
 });
 
-test("remembers why a server left, until it is back", () => {
-  const table = new LeaseTable();
-  table.register(server("a"), 100, 0);
-  table.register(server("b"), 0, 0);
-  table.remove("tcp@b:1", 0);
-  table.expire(100);
-  expect(table.removalReason("tcp@a:1")).toBe("expired");
-  expect(table.removalReason("tcp@b:1")).toBe("deregistered");
-  table.register(server("a"), 100, 200);
-  expect(table.removalReason("tcp@a:1")).toBeUndefined();
-});
-
-test("remembers the last 1,000 that left, no more", () => {
-  const table = new LeaseTable();
-  for (let i = 0; i <= 1_000; i++) {
-    table.register(server(`h${i}`), 0, 0);
-    table.remove(`tcp@h${i}:1`, 0);
-  }
-  expect(table.removalReason("tcp@h0:1")).toBeUndefined();
-  expect(table.removalReason("tcp@h1:1")).toBe("deregistered");
-});
-
 describe("limits", () => {
   const full = expect.objectContaining({ code: "resource_exhausted" });
 

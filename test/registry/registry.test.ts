@@ -305,7 +305,7 @@ describe("the store", () => {
       expect(await answer.text()).not.toContain("10.9.9.9");
     }
     expect(events).toHaveLength(3);
-    expect(events[0]).toMatchObject({ kind: "handler-failed", error });
+    expect(events[0]).toMatchObject({ kind: "store-failed", error });
   });
 
   test("one that breaks is 500 without a word of why", async () => {
@@ -316,7 +316,7 @@ describe("the store", () => {
     const text = await answer.text();
     expect(text).not.toContain("secret");
     expect(text).not.toContain("at ");
-    expect(events[0]).toMatchObject({ kind: "handler-failed", error });
+    expect(events[0]).toMatchObject({ kind: "store-failed", error });
   });
 
   test("one that was given outlives the registry, and is no longer watched", async () => {
@@ -438,4 +438,39 @@ describe("listening", () => {
     });
     expect(clock.timers).toBe(0);
   });
+});
+
+test("a body that stops coming is 408, after 10 s", async () => {
+  const { clock, send } = setUp();
+  const headers = { "X-Geerpc-Server": a };
+  const answer = send("POST", headers, new ReadableStream({}));
+  await clock.advance(10_000);
+  expect((await answer).status).toBe(408);
+});
+
+test.each([
+  "HTTP/1.0\r\n\r\n",
+  "HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
+])("a request without a Host of use is answered: %j", async (rest) => {
+  await using registry = new Registry();
+  const { hostname, port } = new URL(await registry.listen("127.0.0.1:0"));
+  const ended = Promise.withResolvers<string>();
+  let text = "";
+  await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      open: (socket) => void socket.write(`GET ${path} ${rest}`),
+      data: (_, chunk) => void (text += chunk.toString()),
+      close: () => ended.resolve(text),
+    },
+  });
+  expect(await ended.promise).toStartWith("HTTP/1.1 200 OK\r\n");
+});
+
+test("a Host that cannot be part of a URL is 400", async () => {
+  const { registry } = setUp();
+  const request = { url: "http://[[/", method: "GET", headers: new Headers() };
+  const answer = await registry.fetch(request as Request);
+  expect(answer.status).toBe(400);
 });

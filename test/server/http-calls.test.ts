@@ -329,6 +329,81 @@ describe("a call", () => {
   });
 });
 
+describe("the caller's time", () => {
+  test.each([
+    ["500", 500],
+    ["500ms", 500],
+    [" 5s ", 5_000],
+    ["0.5s", 500],
+  ])("X-Geerpc-Timeout: %j", async (text, ms) => {
+    const { post, gate, clock } = setUp();
+    const headers = { ...json, "X-Geerpc-Timeout": text };
+    const answer = post("Gate.wait", "1", {}, headers);
+    await gate._entered();
+    await clock.advance(ms - 1);
+    expect(gate.signals[0]?.aborted).toBe(false);
+    await clock.advance(1);
+    expect((await answer).status).toBe(504);
+    expect(gate.signals[0]?.aborted).toBe(true);
+  });
+
+  test("runs while the body comes", async () => {
+    const { server, post, clock } = setUp();
+    let send: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (send = controller),
+    });
+    const headers = { ...json, "X-Geerpc-Timeout": "500" };
+    const answer = post("Arith.sum", body, {}, headers);
+    await clock.advance(500);
+    send?.enqueue(Buffer.from(sumOf12));
+    send?.close();
+    expect((await answer).status).toBe(504);
+    expect(server.methods.get("Arith")?.[0]?.calls).toBe(0);
+  });
+
+  test("without the header, or with 0, there is no limit", async () => {
+    const { post, gate, clock } = setUp();
+    const headers = { ...json, "X-Geerpc-Timeout": "0" };
+    const answers = [
+      post("Gate.wait", "1"),
+      post("Gate.wait", "1", {}, headers),
+    ];
+    await clock.advance(1e9);
+    gate.open();
+    for (const answer of answers) expect((await answer).status).toBe(200);
+  });
+
+  test.each(["-1", "1h", "soon", "", "1e3", "0x10", "9".repeat(16)])(
+    "that is none is refused: %j",
+    async (text) => {
+      const { outcome } = setUp();
+      const headers = { ...json, "X-Geerpc-Timeout": text };
+      expect(await outcome("Arith.sum", sumOf12, headers)).toEqual([
+        400,
+        "invalid_argument",
+      ]);
+    },
+  );
+});
+
+test.each([
+  [undefined, "http"],
+  ["10.0.0.7", "http@10.0.0.7"],
+  ["::1", "http@[::1]"],
+])("a handler knows who called: %j is %s", async (remoteHost, address) => {
+  const { server } = setUp();
+  const who = (_: unknown, { peer }: { peer: { address: string } }) =>
+    peer.address;
+  server.register({ who }, "Any");
+  const request = new Request("http://a/rpc/Any.who", {
+    method: "POST",
+    headers: json,
+  });
+  const response = await server.fetch(request, remoteHost);
+  expect(await response.json()).toBe(address);
+});
+
 describe("the other paths", () => {
   test.each(["/_geerpc_", "/_geeprc_"])("%s must CONNECT", async (path) => {
     const { fetch } = setUp();

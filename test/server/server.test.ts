@@ -415,3 +415,35 @@ test("Peer and Server share no state between connections", async () => {
   );
   expect(answers.map(([, body]) => body)).toEqual(["3", "7"]);
 });
+
+describe("options", () => {
+  test.each([
+    [{ handleTimeoutMs: -5 }],
+    [{ handleTimeoutMs: NaN }],
+    [{ limits: { maxMessageBytes: -1 } }],
+    [{ limits: { maxConnections: "9" as unknown as number } }],
+  ])("that are none are refused: %j", (options) => {
+    expect(() => new Server(options)).toThrow(
+      expect.objectContaining({ code: "invalid_argument" }),
+    );
+  });
+
+  test("that are undefined are not given", async () => {
+    const given = { maxMessageBytes: undefined, maxConnections: undefined };
+    const { dial } = setUp({
+      limits: given as unknown as Record<string, number>,
+      handleTimeoutMs: undefined as unknown as number,
+    });
+    const client = dial();
+    expect(await client.call<number>("Arith.sum", { a: 1, b: 2 })).toBe(3);
+  });
+});
+
+test("a service that comes after the start is refused", async () => {
+  const server = new Server().register(new Arith());
+  await server.start();
+  expect(() => server.register(new Arith(), "Late")).toThrow(
+    expect.objectContaining({ code: "failed_precondition" }),
+  );
+  await server.close();
+});

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
-import type { RpcEvent } from "../../src/events.ts";
+import type { OnEvent, RpcEvent } from "../../src/events.ts";
 import type { Context } from "../../src/service/context.ts";
 import { Handlers } from "../../src/service/handlers.ts";
 import { Invocation } from "../../src/service/invocation.ts";
@@ -16,6 +16,7 @@ interface SetUp {
   handleTimeoutMs?: number;
   maxRunning?: number;
   methods?: Record<string, MethodOptions>;
+  onEvent?: OnEvent;
 }
 
 /** A handler whose end a test decides. */
@@ -29,6 +30,7 @@ function setUp({
   handleTimeoutMs = 0,
   maxRunning = 100,
   methods = {},
+  onEvent,
 }: SetUp = {}) {
   const clock = new ManualClock();
   const answers: Answer[] = [];
@@ -58,7 +60,7 @@ function setUp({
     clock,
     handleTimeoutMs,
     maxRunning,
-    onEvent: (event) => void events.push(event),
+    onEvent: onEvent ?? ((event) => void events.push(event)),
   });
   let lastSeq = 0;
   const start = (
@@ -430,7 +432,8 @@ describe("time", () => {
       const { clock, answers, held, handlers, start, counters } = set;
       start("hold", undefined, { timeoutMs: 10 });
       await clock.advance(10);
-      expect(set.settledCount).toBe(0);
+      expect(set.settledCount).toBe(1);
+      expect(handlers.unansweredCount).toBe(0);
       expect(held[0]?.context.signal.reason).toMatchObject({
         code: "deadline_exceeded",
       });
@@ -444,7 +447,7 @@ describe("time", () => {
       held[0]?.[late]("late");
       await settle();
       expect(answers).toHaveLength(1);
-      expect(set.settledCount).toBe(1);
+      expect(set.settledCount).toBe(2);
       expect(handlers.runningCount).toBe(0);
       expect(counters("hold")).toEqual({
         calls: 1,
@@ -556,4 +559,50 @@ test("the end of a handler that answers at once may be the beginning of the next
   expect(handlers.start(call(4, "hold", undefined))).toBe(undefined);
   held[0]?.resolve(1);
   await settle();
+});
+
+describe("an onEvent that throws", () => {
+  const mute = {
+    onEvent: (): never => {
+      throw new Error("the log is full");
+    },
+  };
+
+  /** The warning that tells of it. */
+  function warned(): Promise<Error> {
+    return new Promise((resolve) => process.once("warning", resolve));
+  }
+
+  test("costs no answer: of what a handler throws", async () => {
+    const { answers, start } = setUp(mute);
+    const warning = warned();
+    start("run", () => {
+      throw new Error("odd");
+    });
+    expect(answers).toMatchObject([{ seq: 1, error: { code: "unknown" } }]);
+    expect((await warning).message).toContain("the log is full");
+  });
+
+  test("and neither of those that are out of time, nor the next deadline", async () => {
+    const { clock, answers, start } = setUp(mute);
+    for (const timeoutMs of [10, 10, 20]) {
+      start("hold", undefined, { timeoutMs });
+    }
+    await clock.advance(10);
+    await clock.advance(10);
+    expect(answers).toHaveLength(3);
+  });
+});
+
+test("the event is told behind the answer", async () => {
+  const told: string[] = [];
+  const { clock, answers, start } = setUp({
+    onEvent: ({ kind }) => void told.push(`${kind} ${answers.length}`),
+  });
+  start("run", () => {
+    throw new Error("odd");
+  });
+  start("hold", undefined, { timeoutMs: 10 });
+  await clock.advance(10);
+  expect(told).toEqual(["handler-failed 1", "handler-timeout 2"]);
 });

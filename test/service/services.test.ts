@@ -155,8 +155,8 @@ describe("find", () => {
     ["A.c", "unimplemented"],
     ["Arith.nope", "unimplemented"],
     ["Arith.", "unimplemented"],
-    [".sum", "unimplemented"],
-    [".", "unimplemented"],
+    [".sum", "invalid_argument"],
+    [".", "invalid_argument"],
     ["arith.sum", "unimplemented"],
     ["Arith.Sum", "unimplemented"],
     ["Arith.constructor", "unimplemented"],
@@ -254,4 +254,50 @@ describe("start and dispose", () => {
     expect(await services.dispose().catch((thrown) => thrown)).toBe(first);
     expect(log).toEqual(["dispose b", "dispose a"]);
   });
+});
+
+describe("once started", () => {
+  test.each(["start", "dispose"] as const)(
+    "by %s, no more can be registered: their hooks would never run",
+    async (hook) => {
+      const services = new Services();
+      services.register(new Arith());
+      const running = services[hook]();
+      expect(() => services.register(new Arith(), "Late")).toThrow(
+        failing("failed_precondition"),
+      );
+      await running;
+      expect(services.names).toEqual(["Arith"]);
+    },
+  );
+
+  test("an object under two names starts and is disposed of once", async () => {
+    const told: string[] = [];
+    const one = {
+      sum() {},
+      start: () => void told.push("start"),
+      [Symbol.asyncDispose]: () => void told.push("dispose"),
+    };
+    const services = new Services();
+    services.register(one, "A");
+    services.register(one, "B");
+    await services.start();
+    await services.dispose();
+    expect(told).toEqual(["start", "dispose"]);
+  });
+});
+
+test.each([
+  { timeoutMs: -5 },
+  { timeoutMs: NaN },
+  { timeoutMs: "1s" as unknown as number },
+  { maxRunning: -1 },
+  { maxRunning: NaN },
+])("options of a method that are none, %j, register nothing", (options) => {
+  const services = new Services();
+  expect(() =>
+    services.register(new Arith(), { methods: { diff: options } }),
+  ).toThrow(failing("invalid_argument"));
+  expect(services.names).toEqual([]);
+  expect(services.peek("Arith.sum")).toBeUndefined();
 });

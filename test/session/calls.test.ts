@@ -143,6 +143,13 @@ describe("deadlines", () => {
     expect(dial.session.inFlightCount).toBe(0);
   });
 
+  test("one that is no whole number is told as one", async () => {
+    const { clock, dial } = twoEnds();
+    const call = dial.call("hold", 0, { timeoutMs: 99.97473200000002 });
+    await clock.advance(100);
+    expect(call.error?.message).toEndWith("within 100 ms");
+  });
+
   test("what is left of it travels with the request", async () => {
     const { end, peer } = oneEnd("dial");
     end.call("echo", 1, { timeoutMs: 250 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { jsonCodecType } from "../../src/codec/table.ts";
 import { settle } from "../support/manual-clock.ts";
-import { headOf, oneEnd, twoEnds } from "./two-ends.ts";
+import { headOf, oneEnd, type RawPeer, twoEnds } from "./two-ends.ts";
 
 describe("an accepting end whose answers are not taken", () => {
   const options = {
@@ -179,5 +179,130 @@ describe("at the limit of running handlers", () => {
     }
     expect(calls.map(({ reply }) => reply)).toEqual([0, 1, 2, 3]);
     expect(accept.foo.started).toEqual([1, 2, 3, 4, "behind"]);
+  });
+});
+
+describe("a peer that asks on and on and does not read", () => {
+  const limits = { maxQueuedBytes: 1_000, maxMessageBytes: 2_000 };
+
+  for (const [what, method] of [
+    ["unknown methods", "n".repeat(500)],
+    ["real ones", "text"],
+  ] as const) {
+    test(`is cut by the dialling end: ${what}`, async () => {
+      const { far, end, peer } = oneEnd("dial", {
+        capacityBytes: 400_000,
+        limits,
+      });
+      const call = end.call("hold");
+      await peer.heard();
+      far.pause();
+      // The pipe takes 400,000 bytes; then the queue grows.
+      peer.say((codec, out) => {
+        for (let seq = 1; seq <= 3_000; seq++) {
+          codec.writeRequest(out, headOf(seq, method), 500);
+        }
+      });
+      await settle();
+      expect(end.isClosed).toBe(true);
+      expect(call.error).toMatchObject({
+        code: "unavailable",
+        cause: { code: "resource_exhausted" },
+      });
+      expect(end.events).toMatchObject([
+        { kind: "connection-cut", error: { code: "resource_exhausted" } },
+      ]);
+      expect(end.foo.started.length).toBeLessThan(1_000);
+    });
+  }
+
+  test("one whose requests meet a queue of this end's own calls is not", async () => {
+    const { far, end, peer } = oneEnd("dial", { capacityBytes: 1_000, limits });
+    await peer.heard();
+    far.pause();
+    for (let turn = 0; turn < 5; turn++) end.call("echo", "x".repeat(900));
+    peer.request(1, "echo", "meanwhile");
+    await settle();
+    far.resume();
+    expect(await peer.heard()).toContainEqual({
+      kind: "response",
+      seq: 1,
+      reply: "meanwhile",
+    });
+    expect(end.events).toEqual([]);
+  });
+});
+
+describe("a request that stops half-way", () => {
+  const limits = { stallTimeoutMs: 100 };
+
+  function sayHalf(peer: RawPeer, seq: number): void {
+    peer.codec.writeRequest(peer.out, headOf(seq, "echo"), "x".repeat(100_000));
+    peer.codec.writePiece(peer.out);
+    peer.sendBytes(peer.out.pending());
+    peer.out.clear();
+  }
+
+  test("is answered and forgotten, and the connection goes on", async () => {
+    const { clock, end, peer } = oneEnd("accept", { limits });
+    await peer.heard();
+    sayHalf(peer, 1);
+    await clock.advance(199);
+    expect(await peer.heard()).toEqual([]);
+    await clock.advance(1);
+    expect(await peer.heard()).toMatchObject([
+      { kind: "error", seq: 1, code: "deadline_exceeded" },
+    ]);
+    expect(clock.timers).toBe(0);
+    peer.request(2, "echo", "on");
+    expect(await peer.heard()).toMatchObject([{ seq: 2, reply: "on" }]);
+    expect(end.foo.started).toEqual(["on"]);
+  });
+
+  test("goes on where its pieces come again in time", async () => {
+    const { clock, end, peer } = oneEnd("accept", { limits });
+    await peer.heard();
+    sayHalf(peer, 1);
+    await clock.advance(150);
+    peer.say(() => {});
+    await settle();
+    expect(end.foo.started).toHaveLength(1);
+    await clock.advance(1_000);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("has its time again once this end reads again", async () => {
+    const { clock, far, end, peer } = oneEnd("accept", {
+      capacityBytes: 200_000,
+      limits: { stallTimeoutMs: 100, maxQueuedBytes: 1_000 },
+    });
+    await peer.heard();
+    far.pause();
+    peer.codec.writeRequest(peer.out, headOf(1, "text"), 300_000);
+    sayHalf(peer, 2);
+    // This end stops reading, and its peer takes the answer bit by bit.
+    for (let turn = 0; turn < 3; turn++) {
+      await clock.advance(90);
+      expect(end.events).toEqual([]);
+      far.resume();
+      await Promise.resolve();
+      far.pause();
+    }
+    far.resume();
+    await peer.heard();
+    await clock.advance(99);
+    peer.say(() => {});
+    await peer.heard();
+    expect(end.foo.started).toEqual([300_000, "x".repeat(100_000)]);
+  });
+
+  test("leaves no timer behind when the connection ends", async () => {
+    const { clock, far, peer } = oneEnd("accept", { limits });
+    await peer.heard();
+    sayHalf(peer, 1);
+    await settle();
+    expect(clock.timers).toBe(1);
+    far.abort();
+    expect(clock.timers).toBe(0);
   });
 });

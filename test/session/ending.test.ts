@@ -100,18 +100,62 @@ describe("the peer ends it", () => {
   });
 
   test("answers that are queued at an accepting end are still sent", async () => {
-    const { far, end, peer } = oneEnd("accept", { capacityBytes: 1_000 });
+    const { far, peer } = oneEnd("accept", { capacityBytes: 1_000 });
     await peer.heard();
     far.pause();
     peer.request(1, "text", 5_000);
-    peer.request(2, "hold");
     await settle();
     far.shutdown();
     await settle();
     far.resume();
     expect(await peer.heard()).toMatchObject([{ kind: "response", seq: 1 }]);
     expect(peer.ear.closes).toEqual([undefined]);
+  });
+
+  test("in JSON a half-close behind the last request leaves its handler its answer", async () => {
+    const { far, end, peer } = oneEnd("accept", { codec: jsonCodecType });
+    peer.request(1, "hold");
+    far.shutdown();
+    await peer.heard();
+    const [held] = end.foo.held;
+    expect(held?.context.signal.aborted).toBe(false);
+    expect(end.session.isAvailable).toBe(false);
+    held?.resolve("answered");
+    expect(await peer.heard()).toMatchObject([
+      { kind: "response", seq: 1, reply: "answered" },
+    ]);
+    expect(peer.ear.closes).toEqual([undefined]);
+    expect(end.isClosed).toBe(true);
+  });
+
+  test("in frames the peer's end stops what runs for it: its process may have died", async () => {
+    const { far, end, peer } = oneEnd("accept");
+    peer.request(1, "hold");
+    far.shutdown();
+    await peer.heard();
     expect(end.foo.held[0]?.context.signal.aborted).toBe(true);
+    expect(peer.ear.closes).toEqual([undefined]);
+    expect(end.isClosed).toBe(true);
+  });
+
+  test("after a half-close a reset still aborts what runs", async () => {
+    const { far, end, peer } = oneEnd("accept", { codec: jsonCodecType });
+    peer.request(1, "hold");
+    far.shutdown();
+    await settle();
+    far.abort();
+    expect(end.foo.held[0]?.context.signal.aborted).toBe(true);
+    expect(end.isClosed).toBe(true);
+  });
+
+  test("after a half-close the callee's own calls fail at once", async () => {
+    const { far, end } = oneEnd("accept");
+    const call = end.call("echo", 1);
+    await settle();
+    far.shutdown();
+    await settle();
+    expect(call.error).toMatchObject({ code: "unavailable", sent: true });
+    expect(end.isClosed).toBe(true);
   });
 });
 
@@ -130,7 +174,21 @@ describe("shutdown", () => {
     expect(waiting.error).toMatchObject({ code: "unavailable", sent: false });
     far.resume();
     await closed;
-    expect(accept.foo.started).toEqual(["x".repeat(4_000)]);
+    expect(accept.session.isAvailable).toBe(false);
+  });
+
+  test("takes back what the peer has, so that its handlers stop", async () => {
+    const { dial, accept } = twoEnds();
+    const call = dial.call("hold");
+    await settle();
+    const closed = dial.session.shutdown(gone);
+    await settle();
+    const [held] = accept.foo.held;
+    expect(call.error).toMatchObject({ code: "unavailable", sent: true });
+    expect(held?.context.signal.reason).toMatchObject({ code: "cancelled" });
+    // Though it has not settled, nobody waits for it.
+    await closed;
+    expect(accept.isClosed).toBe(true);
   });
 
   test("what handlers answer afterwards is not sent, though the queue still is", async () => {
@@ -150,6 +208,27 @@ describe("shutdown", () => {
     expect(await peer.heard()).toMatchObject([{ kind: "response", seq: 3 }]);
     far.shutdown();
     await closed;
+  });
+
+  test("in a codec that cannot take them back it resets after a second what the peer does not end", async () => {
+    const { clock, dial, accept } = twoEnds({ codec: jsonCodecType });
+    dial.call("hold");
+    await settle();
+    const closed = dial.session.shutdown(gone);
+    await clock.advance(999);
+    expect(await stateOf(closed)).toBe("pending");
+    expect(accept.foo.held[0]?.context.signal.aborted).toBe(false);
+    await clock.advance(1);
+    await closed;
+    expect(accept.foo.held[0]?.context.signal.aborted).toBe(true);
+    const ended = twoEnds({ codec: jsonCodecType });
+    const last = ended.dial.call("hold");
+    await settle();
+    const ending = ended.dial.session.shutdown(gone);
+    ended.accept.foo.held[0]?.resolve("answered in time");
+    await ending;
+    expect(last.outcomes).toHaveLength(1);
+    expect(ended.clock.timers).toBe(0);
   });
 
   test("a notification right before it arrives", async () => {
@@ -250,6 +329,7 @@ describe("finish", () => {
     expect(await peer.heard()).toMatchObject([
       { kind: "response", seq: 1 },
       { kind: "response", seq: 2, reply: "waits for room" },
+      { kind: "error", seq: 0, code: "unavailable" },
     ]);
     expect(peer.ear.ends).toBe(1);
     far.shutdown();
@@ -263,15 +343,67 @@ describe("finish", () => {
     await settle();
     const finished = accept.session.finish();
     controller.abort();
-    await settle();
-    accept.foo.held[0]?.reject(new Error("aborted"));
+    // Though its handler never settles.
     await finished;
+    expect(accept.runningCount).toBe(1);
+  });
+
+  test("one that is out of time lets it end, too, also where it was to get no answer", async () => {
+    const { clock, dial, accept } = twoEnds({
+      accept: { handleTimeoutMs: 100 },
+    });
+    const call = dial.call("hold");
+    dial.session.notify("Foo.hold", 0);
+    await settle();
+    const finished = accept.session.finish();
+    await clock.advance(99);
+    expect(await stateOf(finished)).toBe("pending");
+    await clock.advance(1);
+    await finished;
+    expect(call.error).toMatchObject({ code: "deadline_exceeded" });
+    expect(accept.runningCount).toBe(2);
+  });
+
+  test.each([0, 1, 5, 50, 1_000])(
+    "loses no call of 64 that are on their way after %p turns",
+    async (turns) => {
+      const { dial, accept } = twoEnds({ capacityBytes: 300 });
+      await settle();
+      const calls = Array.from({ length: 64 }, (_, at) =>
+        dial.call("echo", `${at} ${"x".repeat(60)}`),
+      );
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await accept.session.finish();
+      await settle();
+      const answered = calls.filter(({ reply }) => reply !== undefined);
+      expect(answered.map(({ pending }) => pending.args)).toEqual(
+        accept.foo.started,
+      );
+      for (const call of calls) {
+        expect(call.outcomes).toHaveLength(1);
+        if (call.reply !== undefined) continue;
+        expect(call.error).toMatchObject({ code: "unavailable", sent: false });
+      }
+    },
+  );
+
+  test("a large answer arrives whole in front of the last word", async () => {
+    const { dial, accept } = twoEnds({ capacityBytes: 32 * 1024 });
+    await settle();
+    const call = dial.call("text", 1_000_000);
+    await Promise.resolve();
+    await Promise.resolve();
+    await Promise.resolve();
+    const finished = accept.session.finish();
+    await finished;
+    expect(accept.foo.started).toHaveLength(1);
+    expect(call.reply).toBe("x".repeat(1_000_000));
   });
 });
 
 describe("the handshake", () => {
   test("the dialling end is accepted by the peer's settings", async () => {
-    const { end, peer } = oneEnd("dial");
+    const { end, peer } = oneEnd("dial", { isSilent: true });
     expect(await stateOf(end.session.accepted)).toBe("pending");
     peer.say((codec, out) =>
       codec.writeSettings(out, { protocol: 1, maxMessageBytes: 1_000 }),
@@ -285,7 +417,7 @@ describe("the handshake", () => {
   });
 
   test("settings of another version end it", async () => {
-    const { end, peer } = oneEnd("dial");
+    const { end, peer } = oneEnd("dial", { isSilent: true });
     const call = end.call("echo", 1);
     peer.say((codec, out) =>
       codec.writeSettings(out, { protocol: 2, maxMessageBytes: 1_000 }),
@@ -302,7 +434,7 @@ describe("the handshake", () => {
   });
 
   test("a refusal in the codec's own error fails every call, of which none ran", async () => {
-    const { end, peer } = oneEnd("dial");
+    const { end, peer } = oneEnd("dial", { isSilent: true });
     const call = end.call("echo", 1);
     await peer.heard();
     peer.say((codec, out) => codec.writeError(out, 0, "", refusal));
@@ -315,16 +447,17 @@ describe("the handshake", () => {
 
   for (const codec of [undefined, jsonCodecType]) {
     test(`a refusal in one line is read by ${codec ?? "the binary codec"}, too`, async () => {
-      const { end, peer } = oneEnd(
-        "dial",
-        codec === undefined ? {} : { codec },
-      );
+      const { end, peer } = oneEnd("dial", {
+        isSilent: true,
+        ...(codec === undefined ? {} : { codec }),
+      });
       const call = end.call("echo", 1);
       await peer.heard();
       peer.sendBytes(encodeRefusal(refusal));
       await settle();
       expect(call.error).toMatchObject({
         code: "unavailable",
+        sent: false,
         cause: { code: "resource_exhausted" },
       });
     });
@@ -351,18 +484,26 @@ describe("the handshake", () => {
     expect(await stateOf(end.session.accepted)).toBe("rejected");
   });
 
-  test("refuse tells the peer in its codec, with seq 0, and ends", async () => {
-    const { near, far, clock } = twoEnds();
-    near.abort();
-    void far;
-    const { end, peer, clock: other } = oneEnd("accept");
+  test("refuse tells the peer in its codec, with seq 0, that nothing ran, and ends", async () => {
+    const { clock, end, peer } = oneEnd("accept");
     await peer.heard();
-    end.session.refuse(refusal);
+    end.session.refuse(new RpcError("unimplemented", "not this version"));
     expect(await peer.heard()).toMatchObject([
-      { kind: "error", seq: 0, code: "resource_exhausted" },
+      { kind: "error", seq: 0, code: "unimplemented", error: { sent: false } },
     ]);
     expect(peer.ear.ends).toBe(1);
-    expect(clock.timers + other.timers).toBe(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("a call at a server that is none fails as not sent, and its answer is quoted", async () => {
+    const { end, peer } = oneEnd("dial", { isSilent: true });
+    const call = end.call("echo", 1);
+    await peer.heard();
+    peer.sendBytes(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    await settle();
+    expect(call.error).toMatchObject({ code: "unavailable", sent: false });
+    expect(call.error?.message).toContain("HTTP/1.1 400 Bad Request");
+    expect(end.session.isAvailable).toBe(false);
   });
 
   test("an LF in front of the first frame is the Option's, also when it comes alone", async () => {
@@ -402,6 +543,19 @@ describe("the handshake", () => {
     await settle();
     expect(end.events).toMatchObject([{ kind: "connection-cut" }]);
   });
+});
+
+test("behind the peer's last word nothing is read", async () => {
+  const { end, peer } = oneEnd("dial");
+  const call = end.call("hold");
+  await peer.heard();
+  peer.say((codec, out) => {
+    codec.writeError(out, 0, "", gone);
+    codec.writeResponse(out, 1, "Foo.hold", "late");
+  });
+  await settle();
+  expect(call.error).toMatchObject({ code: "unavailable", sent: true });
+  expect(end.session.lateReplies).toBe(0);
 });
 
 describe("broken framing", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { RequestHead } from "../../src/codec/codec.ts";
 import { RpcError } from "../../src/errors.ts";
 import { Services } from "../../src/service/services.ts";
 import { Callee } from "../../src/session/callee.ts";
@@ -10,13 +11,17 @@ import { headOf, StartedCall } from "./two-ends.ts";
 /** A sender that says how full it is, and flushes inside each message, as one of 4 KiB does. */
 class FlushingSender {
   readonly sent: number[] = [];
+  /** What each request said is left of its time. */
+  readonly timeoutsMs: number[] = [];
   isCongested = false;
   canCancel = true;
+  isFlooded = false;
   /** Messages from now on until it is congested again. */
   room = Infinity;
   flushed: () => void = () => {};
 
-  request({ seq }: { seq: number }): number {
+  request({ seq, timeoutMs }: RequestHead): number {
+    this.timeoutsMs.push(timeoutMs);
     this.#send(seq);
     return seq;
   }
@@ -24,6 +29,8 @@ class FlushingSender {
   response(seq: number): void {
     this.#send(seq);
   }
+
+  cancel(): void {}
 
   hasTaken(): boolean {
     return true;
@@ -88,13 +95,32 @@ describe("the caller's half", () => {
   });
 });
 
+test("a call whose turn comes at its deadline does not get all the time there is", async () => {
+  const sender = new FlushingSender();
+  const clock = new ManualClock();
+  const caller = new Caller(sender.asSender(), clock);
+  sender.isCongested = true;
+  clock.after(10, () => {
+    sender.isCongested = false;
+    caller.sendWaiting();
+  });
+  caller.start(new StartedCall("Foo.echo", 1, 10, undefined).pending);
+  await clock.advance(10);
+  expect(sender.timeoutsMs).toEqual([1]);
+});
+
 describe("the callee's half", () => {
   function setUp() {
     const sender = new FlushingSender();
     const paused: boolean[] = [];
     let settledCount = 0;
     const services = new Services();
-    services.register({ echo: (args: unknown) => args }, "Foo");
+    const activeCounts: number[] = [];
+    const echo = (args: unknown) => {
+      activeCounts.push(callee.activeCount);
+      return args;
+    };
+    services.register({ echo }, "Foo");
     const callee = new Callee(sender.asSender(), {
       services,
       clock: new ManualClock(),
@@ -103,6 +129,7 @@ describe("the callee's half", () => {
       onEvent() {},
       peerAddress: "here",
       yieldsToCongestion: true,
+      onFlooded() {},
       setPaused: (isPaused) => void paused.push(isPaused),
       onSettled: () => void settledCount++,
     });
@@ -113,7 +140,14 @@ describe("the callee's half", () => {
       }
       callee.advance();
     };
-    return { sender, callee, paused, read, settledCount: () => settledCount };
+    return {
+      sender,
+      callee,
+      paused,
+      activeCounts,
+      read,
+      settledCount: () => settledCount,
+    };
   }
 
   for (const turn of ["resume", "advance"] as const) {
@@ -132,6 +166,13 @@ describe("the callee's half", () => {
       expect(settledCount()).toBe(1);
     });
   }
+
+  test("one that is just being started is active", () => {
+    const { callee, activeCounts, read } = setUp();
+    read(2);
+    expect(activeCounts).toEqual([2, 1]);
+    expect(callee.activeCount).toBe(0);
+  });
 
   test("only as many as there is room for", () => {
     const { sender, callee, paused, read } = setUp();

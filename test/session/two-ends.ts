@@ -173,6 +173,8 @@ export interface TwoEndsOptions extends EndOptions {
   capacityBytes?: number;
   dial?: EndOptions;
   accept?: EndOptions;
+  /** Whether the raw peer of a dialling end leaves out its settings. */
+  isSilent?: boolean;
 }
 
 /** Two sessions, joined by memory, with one clock that stands still. */
@@ -251,10 +253,16 @@ export function headOf(seq: number, method: string, timeoutMs = 0) {
   };
 }
 
-/** One session, and a peer made of bytes. */
+const settings = { protocol: 1, maxMessageBytes: 4_194_304 };
+
+/** One session, and a peer made of bytes, which has accepted a dialling end. */
 export function oneEnd(
   role: "dial" | "accept",
-  { capacityBytes = 256 * 1024, ...options }: TwoEndsOptions = {},
+  {
+    capacityBytes = 256 * 1024,
+    isSilent = false,
+    ...options
+  }: TwoEndsOptions = {},
 ) {
   const clock = new ManualClock();
   const [near, far] = memoryPipe({ capacityBytes });
@@ -265,5 +273,8 @@ export function oneEnd(
     options.codec,
   );
   end.session.open(role === "dial" ? new Uint8Array(0) : undefined);
+  if (role === "dial" && peer.codec.features.settings && !isSilent) {
+    peer.say((codec, out) => codec.writeSettings(out, settings));
+  }
   return { clock, near, far, end, peer };
 }

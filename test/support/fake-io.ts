@@ -32,6 +32,7 @@ export class FakeIo implements Io {
   /** Codes that the process would have ended with at once. */
   readonly exits: number[] = [];
   readonly #attached = Promise.withResolvers<void>();
+  readonly #faultListeners = new Set<(thrown: unknown) => void>();
   readonly #listeners = new Set<(signal: StopSignal) => void>();
 
   constructor(env: Record<string, string | undefined> = {}) {
@@ -55,11 +56,21 @@ export class FakeIo implements Io {
 
   /** How many listen for signals: 0 once a command has ended. */
   get listeners(): number {
-    return this.#listeners.size;
+    return this.#listeners.size + this.#faultListeners.size;
   }
 
   signal(signal: StopSignal): void {
     for (const listener of this.#listeners) listener(signal);
+  }
+
+  onFault(listener: (thrown: unknown) => void): () => void {
+    this.#faultListeners.add(listener);
+    return () => this.#faultListeners.delete(listener);
+  }
+
+  /** Something that nobody caught. */
+  fault(thrown: unknown): void {
+    for (const listener of this.#faultListeners) listener(thrown);
   }
 
   keepStdout(): void {}

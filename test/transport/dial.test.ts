@@ -82,6 +82,18 @@ describe("dialPipe", () => {
     listener.close();
   });
 
+  test("an abort with an RpcError ends it with that one", async () => {
+    const { address, listener } = await acceptor();
+    const reason = new RpcError("unavailable", "the client was closed", {
+      sent: false,
+    });
+    const controller = new AbortController();
+    const dialled = dial(address, { signal: controller.signal });
+    controller.abort(reason);
+    expect(await dialled.catch((thrown) => thrown)).toBe(reason);
+    listener.close();
+  });
+
   test("a timeout does so, too", async () => {
     const { address, next, listener } = await acceptor();
     let ring = (): void => {};

@@ -90,6 +90,36 @@ test("close accepts no more; connections that are there stay", async () => {
   near.abort();
 });
 
+test.skipIf(process.platform !== "linux")(
+  "the kernel asks after 30 s of silence whether a peer is there, at both ends",
+  async () => {
+    const { promise, resolve } = Promise.withResolvers<Pipe>();
+    const listener = await listen("tcp@127.0.0.1:0", resolve);
+    const address = parseAddress(listener.address) as { port: number };
+    const near = await dialPipe(parseAddress(listener.address), {
+      timeoutMs: 0,
+    });
+    const far = await promise;
+    const port = address.port.toString(16).toUpperCase().padStart(4, "0");
+    const established = readFileSync("/proc/net/tcp", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(`:${port} `))
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state]) => state === "01");
+    // The timer's kind, 02 for keepalive, and what is left of it in 10 ms.
+    const timers = established.map(([, , , , , timer = ""]) =>
+      timer.split(":"),
+    );
+    expect(timers.map(([kind]) => kind)).toEqual(["02", "02"]);
+    for (const [, left = ""] of timers) {
+      expect(parseInt(left, 16) / 100).toBeWithin(25, 30.1);
+    }
+    near.abort();
+    far.attach(new PipeEar());
+    listener.close();
+  },
+);
+
 describe("a unix socket", () => {
   test("is reached by its path", async () => {
     const { promise, resolve } = Promise.withResolvers<Pipe>();
@@ -131,6 +161,29 @@ describe("a unix socket", () => {
     near.abort();
     listener.close();
   });
+
+  // Bun tells a full backlog as it does a listener that is gone.
+  test.skipIf(process.platform !== "linux")(
+    "where somebody listens who is busy is left alone",
+    async () => {
+      const address = `unix@${folder}/busy.sock`;
+      const path = `${folder}/busy.sock`;
+      const listener = await listen(address, (pipe) => pipe.abort());
+      // All in one turn: nothing is accepted meanwhile.
+      const dials = Array.from({ length: 700 }, () =>
+        Bun.connect({ unix: path, socket: { data() {} } }).then(
+          (socket) => socket.terminate(),
+          () => "refused",
+        ),
+      );
+      const second = listen(address).catch((thrown: unknown) => thrown);
+      expect(await second).toMatchObject(unavailable);
+      expect(await Promise.all(dials)).toContain("refused");
+      const near = await dialPipe(parseAddress(address), { timeoutMs: 0 });
+      near.abort();
+      listener.close();
+    },
+  );
 
   test("never takes the place of a file that is no socket", async () => {
     const path = `${folder}/precious.txt`;

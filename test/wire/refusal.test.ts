@@ -84,7 +84,8 @@ describe("RefusalReader", () => {
     (text) => {
       const reader = new RefusalReader();
       reader.push(Buffer.from(text));
-      expect(reader.read()?.code).toBe("internal");
+      expect(reader.read()).toMatchObject({ code: "unavailable", sent: false });
+      expect(reader.read()).toBeUndefined();
     },
   );
 });

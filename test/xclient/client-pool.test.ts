@@ -1,22 +1,28 @@
 import { expect, test } from "bun:test";
 import type { Client } from "../../src/client/client.ts";
+import { RpcError } from "../../src/errors.ts";
+import type { RpcEvent } from "../../src/events.ts";
 import { ClientPool } from "../../src/xclient/client-pool.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 import { Fleet, foo } from "./fleet.ts";
 
 const near = "tcp@near:1";
 const far = "tcp@far:1";
+
+/** The address as a server that does not tell its services. */
+const at = (address: string) => ({ address, services: undefined });
 
 test("an address is dialled once however many callers wait", async () => {
   await using fleet = new Fleet();
   fleet.add(near, foo("near"));
   const open = fleet.hold(near);
   const pool = new ClientPool({}, 1, fleet.dial);
-  const waiting = Array.from({ length: 20 }, () => pool.get(near));
+  const waiting = Array.from({ length: 20 }, () => pool.get(at(near)));
   expect(fleet.dials).toEqual([near]);
   open();
   const clients = await Promise.all(waiting);
   expect(new Set(clients).size).toBe(1);
-  expect(pool.get(near)).toBe(clients[0] as Client);
+  expect(pool.get(at(near))).toBe(clients[0] as Client);
   await pool.close();
 });
 
@@ -24,9 +30,9 @@ test("a client that is no longer available is dialled anew", async () => {
   await using fleet = new Fleet();
   fleet.add(near, foo("near"));
   const pool = new ClientPool({}, 1, fleet.dial);
-  const first = await pool.get(near);
+  const first = await pool.get(at(near));
   await first.close();
-  const second = await pool.get(near);
+  const second = await pool.get(at(near));
   expect(second).not.toBe(first);
   expect(second.isAvailable).toBe(true);
   expect(fleet.dials).toEqual([near, near]);
@@ -36,12 +42,12 @@ test("a client that is no longer available is dialled anew", async () => {
 test("a failed dial fails its callers, and the next caller dials again", async () => {
   await using fleet = new Fleet();
   const pool = new ClientPool({}, 1, fleet.dial);
-  await expect(Promise.resolve(pool.get(near))).rejects.toMatchObject({
+  await expect(Promise.resolve(pool.get(at(near)))).rejects.toMatchObject({
     code: "unavailable",
     sent: false,
   });
   fleet.add(near, foo("near"));
-  expect((await pool.get(near)).isAvailable).toBe(true);
+  expect((await pool.get(at(near))).isAvailable).toBe(true);
   await pool.close();
 });
 
@@ -51,8 +57,8 @@ test("a slow address holds up nobody else", async () => {
   fleet.add(far, foo("far"));
   const open = fleet.hold(far);
   const pool = new ClientPool({}, 1, fleet.dial);
-  const slow = pool.get(far);
-  const client = await pool.get(near);
+  const slow = pool.get(at(far));
+  const client = await pool.get(at(near));
   expect(await client.call("Foo.whoami")).toBe("near");
   open();
   expect(await (await slow).call("Foo.whoami")).toBe("far");
@@ -63,32 +69,153 @@ test("several connections to an address are used in turns", async () => {
   await using fleet = new Fleet();
   const server = fleet.add(near, foo("near"));
   const pool = new ClientPool({}, 3, fleet.dial);
-  const clients = await Promise.all([near, near, near].map((a) => pool.get(a)));
+  const clients = await Promise.all(
+    [near, near, near].map((a) => pool.get(at(a))),
+  );
   expect(new Set(clients).size).toBe(3);
   expect(server.connectionCount).toBe(3);
-  const again = [pool.get(near), pool.get(near), pool.get(near)];
+  const again = [pool.get(at(near)), pool.get(at(near)), pool.get(at(near))];
   expect(again).toEqual(clients);
   expect(fleet.dials.length).toBe(3);
   await pool.close();
 });
 
-test("an address that has left keeps its client while a call is in flight", async () => {
+test("an address that has left keeps its client while a call is in flight, and not longer", async () => {
   await using fleet = new Fleet();
   const service = foo("near");
   fleet.add(near, service);
   const pool = new ClientPool({}, 1, fleet.dial);
-  const client = await pool.get(near);
+  const client = await pool.get(at(near));
   const call = client.call("Foo.wait");
   pool.retain(new Set([far]));
-  expect(client.isAvailable).toBe(true);
   // An answered call shows that the one before it has reached its handler.
   await client.call("Foo.whoami");
+  pool.called();
+  expect(client.isAvailable).toBe(true);
   service.waits[0]?.finish("late");
   expect(await call).toBe("late");
-  pool.retain(new Set([far]));
+  pool.called();
   expect(client.isAvailable).toBe(false);
   await client.closed;
   await pool.close();
+});
+
+test("an address that has left and come back keeps its client", async () => {
+  await using fleet = new Fleet();
+  const service = foo("near");
+  fleet.add(near, service);
+  const pool = new ClientPool({}, 1, fleet.dial);
+  const client = await pool.get(at(near));
+  const call = client.call("Foo.wait");
+  await client.call("Foo.whoami");
+  pool.retain(new Set([far]));
+  pool.retain(new Set([near]));
+  service.waits[0]?.finish("done");
+  await call;
+  pool.called();
+  expect(pool.get(at(near))).toBe(client);
+  await pool.close();
+});
+
+test("an address that leaves while it is dialled serves those who waited, then goes", async () => {
+  const clock = new ManualClock();
+  await using fleet = new Fleet(clock);
+  fleet.add(near, foo("near"));
+  const open = fleet.hold(near);
+  const pool = new ClientPool({ clock }, 1, fleet.dial);
+  const dialling = Promise.resolve(pool.get(at(near)));
+  pool.retain(new Set([far]));
+  open();
+  const client = await dialling;
+  expect(await client.call("Foo.whoami")).toBe("near");
+  await clock.advance(0);
+  expect(client.isAvailable).toBe(false);
+  await pool.close();
+});
+
+test("a failed dial makes its address down until one succeeds; it is dialled again behind calls, once per backoff", async () => {
+  const clock = new ManualClock();
+  await using fleet = new Fleet(clock);
+  const random = () => 0.5;
+  const pool = new ClientPool({ clock, random }, 1, fleet.dial);
+  await Promise.resolve(pool.get(at(near))).catch(() => {});
+  const { down } = pool;
+  expect([...down]).toEqual([near]);
+  const dialledAt = [clock.now()];
+  for (let ms = 0; ms < 3_000; ms += 10) {
+    const { length } = fleet.dials;
+    pool.probe();
+    if (fleet.dials.length > length) dialledAt.push(clock.now());
+    await clock.advance(10);
+  }
+  const gaps = dialledAt.map((at, i) => at - (dialledAt[i - 1] ?? at)).slice(1);
+  expect(gaps).toEqual([250, 400, 640, 1_030]);
+  fleet.add(near, foo("near"));
+  await clock.advance(2_000);
+  pool.probe();
+  await settle();
+  expect(pool.down.size).toBe(0);
+  expect(await (await pool.get(at(near))).call("Foo.whoami")).toBe("near");
+  await pool.close();
+});
+
+test("a connection that cannot be made holds up nobody while the address has another", async () => {
+  const clock = new ManualClock();
+  await using fleet = new Fleet(clock);
+  fleet.add(near, foo("near"));
+  const pool = new ClientPool({ clock }, 2, fleet.dial);
+  const client = await pool.get(at(near));
+  fleet.refuse(near, new RpcError("resource_exhausted", "too many"));
+  await Promise.resolve(pool.get(at(near))).catch(() => {});
+  expect(pool.down.size).toBe(0);
+  expect(fleet.dials.length).toBe(2);
+  for (let call = 0; call < 10; call++) {
+    expect(pool.get(at(near))).toBe(client);
+  }
+  expect(fleet.dials.length).toBe(2);
+  fleet.refuse(near, undefined);
+  await clock.advance(1_000);
+  for (let call = 0; call < 2; call++) pool.get(at(near));
+  await settle();
+  expect(fleet.dials.length).toBe(3);
+  expect(pool.get(at(near))).not.toBe(pool.get(at(near)));
+  await pool.close();
+});
+
+test("connections that come, are lost and cannot be made are told", async () => {
+  const clock = new ManualClock();
+  await using fleet = new Fleet(clock);
+  const events: RpcEvent[] = [];
+  fleet.add(near, foo("near"));
+  const pool = new ClientPool(
+    { clock, random: () => 0.5, onEvent: (event) => void events.push(event) },
+    1,
+    fleet.dial,
+  );
+  const first = await pool.get(at(near));
+  expect(events.splice(0)).toEqual([{ kind: "connected", address: near }]);
+  fleet.kill(near);
+  await first.closed;
+  await settle();
+  expect(events.splice(0)).toEqual([
+    { kind: "disconnected", address: near, error: expect.any(RpcError) },
+  ]);
+  await Promise.resolve(pool.get(at(near))).catch(() => {});
+  expect(events.splice(0)).toEqual([
+    {
+      kind: "dial-failed",
+      address: near,
+      error: expect.any(RpcError),
+      retryInMs: 250,
+    },
+  ]);
+  fleet.add(near, foo("near"));
+  const second = await pool.get(at(near));
+  await pool.close();
+  await second.closed;
+  await settle();
+  // What the pool ends itself is no loss.
+  expect(events).toEqual([{ kind: "connected", address: near }]);
 });
 
 test("close ends clients and gives up dials", async () => {
@@ -97,8 +224,8 @@ test("close ends clients and gives up dials", async () => {
   fleet.add(far, foo("far"));
   const open = fleet.hold(far);
   const pool = new ClientPool({}, 1, fleet.dial);
-  const client = await pool.get(near);
-  const dialling = Promise.resolve(pool.get(far));
+  const client = await pool.get(at(near));
+  const dialling = Promise.resolve(pool.get(at(far)));
   await pool.close();
   expect(client.isAvailable).toBe(false);
   open();

@@ -2,7 +2,7 @@ import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { Client } from "../../src/client/client.ts";
 import type { ClientOptions } from "../../src/client/options.ts";
 import { RpcError } from "../../src/errors.ts";
-import { Server } from "../../src/server/server.ts";
+import { Server, type ServerOptions } from "../../src/server/server.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
 import type { Pipe } from "../../src/transport/pipe.ts";
 
@@ -11,6 +11,7 @@ export class Fleet implements AsyncDisposable {
   readonly #servers = new Map<string, Server>();
   readonly #held = new Map<string, PromiseWithResolvers<void>>();
   readonly #pipes = new Map<string, Pipe[]>();
+  readonly #refusals = new Map<string, RpcError>();
   readonly #clock: Clock;
   /** Addresses in the order in which they were dialled. */
   readonly dials: string[] = [];
@@ -20,8 +21,8 @@ export class Fleet implements AsyncDisposable {
   }
 
   /** Adds a server with `service` under the name Foo. */
-  add(address: string, service: object): Server {
-    const server = new Server({ clock: this.#clock });
+  add(address: string, service: object, options: ServerOptions = {}): Server {
+    const server = new Server({ clock: this.#clock, ...options });
     server.register(service, "Foo");
     this.#servers.set(address, server);
     return server;
@@ -40,12 +41,20 @@ export class Fleet implements AsyncDisposable {
     return held.resolve;
   }
 
+  /** Dials to the address fail with `error`, or no longer. */
+  refuse(address: string, error: RpcError | undefined): void {
+    if (error === undefined) this.#refusals.delete(address);
+    else this.#refusals.set(address, error);
+  }
+
   readonly dial = async (
     address: string,
     options: ClientOptions,
   ): Promise<Client> => {
     this.dials.push(address);
     await this.#held.get(address)?.promise;
+    const refusal = this.#refusals.get(address);
+    if (refusal !== undefined) throw refusal;
     const server = this.#servers.get(address);
     if (server === undefined) {
       throw new RpcError("unavailable", `${address} is down`, { sent: false });

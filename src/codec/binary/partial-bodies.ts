@@ -8,22 +8,35 @@ export interface PartialBody<Head> {
   totalBytes: number;
   bytes: Buffer;
   length: number;
+  /** Whether a piece came since the last dropStalled(). */
+  hasGrown: boolean;
 }
+
+/** Largest messages that may be half here: as many as a sender has in rotation. */
+const maxLargest = 4;
 
 const firstCapacity = 128 * 1024;
 
 /**
  * The bodies of one direction that are half here, by seq. Memory follows what
- * came, not what was declared: room doubles up to the declared total, the
- * number of bodies with bytes is limited, and that of announced ones, too.
+ * came, not what was declared: room doubles up to the declared total. The
+ * number of bodies with bytes is limited and the sum of their totals, too, and
+ * so is the number of announced ones.
  */
 export class PartialBodies<Head> {
   readonly #limits: Limits;
   readonly #bodies = new Map<number, PartialBody<Head>>();
   #begun = 0;
+  /** What those that have begun will come to. */
+  #begunBytes = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
+  }
+
+  /** Bodies that are announced and not whole. */
+  get count(): number {
+    return this.#bodies.size;
   }
 
   /**
@@ -61,6 +74,7 @@ export class PartialBodies<Head> {
       totalBytes,
       bytes: Buffer.alloc(0),
       length: 0,
+      hasGrown: false,
     });
   }
 
@@ -77,7 +91,11 @@ export class PartialBodies<Head> {
     if (length > body.totalBytes) {
       throw new RpcError("internal", "a body is longer than was announced");
     }
-    if (body.length === 0) this.#begun++;
+    if (body.length === 0) {
+      this.#begun++;
+      this.#begunBytes += body.totalBytes;
+    }
+    body.hasGrown = true;
     if (length > body.bytes.length) {
       const grown = Buffer.allocUnsafeSlow(
         Math.min(body.totalBytes, Math.max(firstCapacity, length * 2)),
@@ -92,18 +110,43 @@ export class PartialBodies<Head> {
     return body;
   }
 
-  /** Whether the first piece of this body would be one begun body too many. */
+  /** Whether the first piece of this body would be one begun body, or too many bytes to come, too many. */
   isFullFor(seq: number): boolean {
     const body = this.#bodies.get(seq);
-    return body?.length === 0 && this.#begun >= this.#limits.maxPartialBodies;
+    if (body?.length !== 0) return false;
+    const { maxPartialBodies, maxMessageBytes } = this.#limits;
+    return (
+      this.#begun >= maxPartialBodies ||
+      this.#begunBytes + body.totalBytes > maxLargest * maxMessageBytes
+    );
+  }
+
+  /**
+   * Forgets the bodies that have begun and have not grown since the last call,
+   * and returns their heads. Those that have not begun wait for their turn at
+   * the sender.
+   */
+  dropStalled(): Head[] {
+    const dropped: Head[] = [];
+    for (const [seq, body] of this.#bodies) {
+      if (body.length === 0) continue;
+      if (body.hasGrown) body.hasGrown = false;
+      else dropped.push(this.drop(seq) as Head);
+    }
+    return dropped;
   }
 
   /** Forgets the body; returns its head if there was one. */
   drop(seq: number): Head | undefined {
+    // Asked at every response: nearly always there is nothing to look for.
+    if (this.#bodies.size === 0) return undefined;
     const body = this.#bodies.get(seq);
     if (body === undefined) return undefined;
     this.#bodies.delete(seq);
-    if (body.length > 0) this.#begun--;
+    if (body.length > 0) {
+      this.#begun--;
+      this.#begunBytes -= body.totalBytes;
+    }
     return body.head;
   }
 }

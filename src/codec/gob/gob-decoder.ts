@@ -52,11 +52,14 @@ export class GobDecoder {
   /** How far behind the next value's start the messages are known to be its own. */
   #scanned = 0;
   #rereadBytes = 0;
+  /** Cells that values may still take beyond what their own bytes allow. */
+  #freeCells: number;
   /** The type of the value being read. */
   #type: GobType | undefined;
 
   constructor(options: GobDecoderOptions = {}) {
     this.#limits = { ...defaultGobLimits, ...options.limits };
+    this.#freeCells = this.#limits.freeCells;
     this.#types = new TypeTable(
       this.#limits,
       options.registry ?? new GobRegistry(),
@@ -107,6 +110,7 @@ export class GobDecoder {
       const length = buffer.message(0);
       if (length < 0) return undefined;
       this.#open(0, length);
+      this.#allow(length);
       const id = reader.readId();
       if (id >= 0) return this.#readValue(id);
       this.#define(-id);
@@ -132,7 +136,9 @@ export class GobDecoder {
     if (this.#rereadBytes > maxRereads * this.#limits.maxMessageBytes) {
       throw exhausted("a value in too many pieces");
     }
-    this.#open(0, buffer.message(0));
+    const length = buffer.message(0);
+    this.#open(0, length);
+    this.#allow(length);
     return this.#readValue(reader.readId());
   }
 
@@ -151,11 +157,14 @@ export class GobDecoder {
     } catch (thrown) {
       if (thrown instanceof MessageMissing) {
         this.#types.rollback(mark);
+        this.#settle(0);
         return undefined;
       }
       result = this.#skipped(RpcError.from(thrown, "internal"));
     }
-    this.#buffer.consume(reader.end - this.#buffer.start);
+    const bytes = reader.end - this.#buffer.start;
+    this.#buffer.consume(bytes);
+    this.#settle(bytes);
     this.#scanned = 0;
     this.#rereadBytes = 0;
     return result;
@@ -221,7 +230,18 @@ export class GobDecoder {
     reader.at = buffer.start + offset + buffer.headerBytes;
     reader.end = reader.at + length;
     reader.depth = 0;
-    reader.cells = this.#limits.freeCells + length * this.#limits.cellsPerByte;
+  }
+
+  /** What a value may take that begins in a message of `length` bytes. */
+  #allow(length: number): void {
+    this.#reader.cells = this.#freeCells + length * this.#limits.cellsPerByte;
+  }
+
+  /** What a value took beyond its bytes is gone, also if it has to be read again; the `bytes` that it was bring some back. */
+  #settle(bytes: number): void {
+    const { freeCells, refillCellsPerByte } = this.#limits;
+    const left = Math.max(0, Math.min(this.#freeCells, this.#reader.cells));
+    this.#freeCells = Math.min(freeCells, left + bytes * refillCellsPerByte);
   }
 
   /** Goes on in the message behind the one that has ended. */
@@ -234,11 +254,11 @@ export class GobDecoder {
       this.#scanned = offset;
       throw messageMissing;
     }
-    const { depth, cells } = reader;
+    const { depth } = reader;
     this.#checkSize(offset + buffer.headerBytes + length);
     this.#open(offset, length);
     reader.depth = depth;
-    reader.cells = cells + length * this.#limits.cellsPerByte;
+    reader.charge(-length * this.#limits.cellsPerByte);
   }
 
   #checkSize(bytes: number): void {

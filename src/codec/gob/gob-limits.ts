@@ -13,12 +13,15 @@ export interface GobLimits {
   /** Bytes of a field's name or of an interface value's type name. */
   maxNameBytes: number;
   /**
-   * What a value may take beyond `cellsPerByte` times its bytes, in cells of
-   * about 8 bytes: a struct of a thousand fields, all of them zero, is one byte.
+   * What the values of a stream may take beyond `cellsPerByte` times their
+   * bytes, in cells of about 8 bytes: a struct of a thousand fields, all of
+   * them zero, is one byte. Not for each value, since a chunk holds thousands.
    */
   freeCells: number;
-  /** Cells that each received byte allows on top. */
+  /** Cells that each byte of a value allows on top. */
   cellsPerByte: number;
+  /** Free cells that were taken and that each byte read brings back. */
+  refillCellsPerByte: number;
 }
 
 export const defaultGobLimits: Readonly<GobLimits> = {
@@ -27,6 +30,7 @@ export const defaultGobLimits: Readonly<GobLimits> = {
   maxTypes: 1_024,
   maxDefinitionBytes: 1024 * 1024,
   maxNameBytes: 1_024,
-  freeCells: 1024 * 1024,
+  freeCells: 512 * 1024,
   cellsPerByte: 4,
+  refillCellsPerByte: 16,
 };

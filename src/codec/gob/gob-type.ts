@@ -53,12 +53,24 @@ export abstract class GobType {
   }
 }
 
-/** Whether a value of `type` can have an interface value anywhere inside. */
+/** Types of which it is known: a walk through a peer's type is as long as its definition. */
+const interfaceHolders = new WeakMap<GobType, boolean>();
+
+/** Whether a value of `type`, which is whole, can have an interface value anywhere inside. */
 export function holdsInterface(type: GobType): boolean {
+  const known = interfaceHolders.get(type);
+  if (known !== undefined) return known;
   const seen = new Set([type]);
   for (const one of seen) {
-    if (one.kind === "interface") return true;
+    const isHolder = interfaceHolders.get(one) ?? one.kind === "interface";
+    if (isHolder) {
+      interfaceHolders.set(type, true);
+      return true;
+    }
+    if (interfaceHolders.has(one)) continue;
     for (const part of one.parts()) seen.add(part);
   }
+  // None of them does, since each was looked into.
+  for (const one of seen) interfaceHolders.set(one, false);
   return false;
 }

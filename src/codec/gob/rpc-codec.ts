@@ -10,7 +10,7 @@ import type {
   RequestHead,
 } from "../codec.ts";
 import { cutMessage } from "../../wire/frame.ts";
-import { classifyGoError } from "../go-errors.ts";
+import { classifyGoError, isOutOfStep } from "../go-errors.ts";
 import { gob } from "./gob.ts";
 import { GobDecoder } from "./gob-decoder.ts";
 import { GobEncoder } from "./gob-encoder.ts";
@@ -80,6 +80,8 @@ class GobRpcCodec implements Codec {
   readonly #inferences = new Map<string, Inference>();
   /** The types of arguments received, by method. */
   readonly #argumentTypes = new Map<string, GobType>();
+  /** Requests of net/rpc without a name, by seq: their errors look like the connection's. */
+  readonly #nameless = new Set<number>();
 
   constructor(
     context: CodecContext,
@@ -109,6 +111,9 @@ class GobRpcCodec implements Codec {
     this.#header = undefined;
     if (this.#context.role === "accept") {
       const head = headOf(header);
+      if (this.#dialect === "net/rpc" && header.ServiceMethod === "") {
+        this.#nameless.add(header.Seq);
+      }
       if (result.error !== undefined) inbound.badRequest(head, result.error);
       else {
         remember(this.#argumentTypes, header.ServiceMethod, result.type);
@@ -127,7 +132,7 @@ class GobRpcCodec implements Codec {
     inbound.error(Seq, new RpcError(code, message));
     // The original does not consume the body of a request that it cannot
     // route: it takes that for a header next, and the connection is lost.
-    if (this.#dialect === "geerpc" && Code === "" && code === "unimplemented") {
+    if (this.#dialect === "geerpc" && Code === "" && isOutOfStep(message)) {
       inbound.error(
         0,
         new RpcError("unavailable", `the server lost step after: ${message}`),
@@ -181,7 +186,9 @@ class GobRpcCodec implements Codec {
     { code, message }: RpcError,
   ): void {
     // net/rpc counts from 0: an error of the connection would fail a call.
-    if (this.#dialect === "net/rpc" && serviceMethod === "") return;
+    if (this.#dialect === "net/rpc" && serviceMethod === "") {
+      if (!this.#nameless.delete(seq)) return;
+    }
     // An empty Error means success on this wire.
     const text = message === "" ? code : cutMessage(message);
     const header = {

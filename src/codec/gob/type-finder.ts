@@ -96,9 +96,7 @@ export class TypeFinder {
   ): GobType {
     const isWhole = Number.isSafeInteger(value);
     if (hint === gob.float64) return hint;
-    if (isWhole && (hint === gob.int || (hint === gob.uint && value >= 0))) {
-      return hint;
-    }
+    if (fitsWhole(value, hint)) return hint;
     if (isWhole ? !position.wasWhole : !position.wasFraction) {
       if (isWhole) position.wasWhole = true;
       else position.wasFraction = true;
@@ -329,6 +327,13 @@ export class TypeFinder {
       throw new Misfit(`is nested more than ${maxNesting} deep`);
     }
   }
+}
+
+/** Beyond 2^53 too, where a number alone counts as a fraction. */
+function fitsWhole(value: number, hint: GobType | undefined): hint is GobType {
+  if (!Number.isInteger(value)) return false;
+  if (hint === gob.uint) return value >= 0 && value < 2 ** 64;
+  return hint === gob.int && value >= -(2 ** 63) && value < 2 ** 63;
 }
 
 function takesText(hint: GobType | undefined): boolean {

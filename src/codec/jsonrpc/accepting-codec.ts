@@ -7,7 +7,7 @@ import { Batch, OpenBatches } from "./batch.ts";
 import { invalidRequestNumber, parseErrorNumber } from "./error-numbers.ts";
 import { features, lacking } from "./features.ts";
 import { isTooLong, messageReader, parseMessage, tooLong } from "./message.ts";
-import { parseWithIdTexts, readRequest, type Request } from "./request.ts";
+import { readIdTexts, readRequest, type Request } from "./request.ts";
 import type { ValueReader } from "./value-reader.ts";
 
 /** A request that has no answer yet. */
@@ -65,8 +65,8 @@ export class AcceptingCodec implements Codec {
     try {
       const text = this.#values.next();
       if (text === undefined) return undefined;
-      const { message, idTexts } = parseWithIdTexts(text, parseMessage(text));
-      return { value: message, idTexts };
+      const value = parseMessage(text);
+      return { value, idTexts: readIdTexts(text, value) };
     } catch (thrown) {
       const error = RpcError.from(thrown, "internal");
       this.#hasParseError = error.code !== "resource_exhausted";

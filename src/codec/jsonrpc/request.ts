@@ -2,6 +2,7 @@ import { RpcError } from "../../errors.ts";
 import { maxNameBytes } from "../../wire/frame.ts";
 import type { Limits } from "../../wire/limits.ts";
 import { invalidRequestNumber } from "./error-numbers.ts";
+import { idTextsOf } from "./id-texts.ts";
 import { isObject, refuseUnlessSound } from "./message.ts";
 
 /** 1 for requests without `"jsonrpc":"2.0"`: what Go writes. */
@@ -74,30 +75,20 @@ export function readRequest(
 /**
  * The JSON of numeric ids that lose something as a double, such as
  * 12345678901234567890; undefined where `message`, which was parsed from
- * `text`, has none, which is nearly always. The message is parsed again for
- * them, so what is returned replaces it.
+ * `text`, has none, which is nearly always.
  */
-export function parseWithIdTexts(
+export function readIdTexts(
   text: string,
   message: unknown,
-): { message: unknown; idTexts: IdTexts | undefined } {
+): IdTexts | undefined {
   const requests: unknown[] = Array.isArray(message) ? message : [message];
-  if (!requests.some(hasOddId)) return { message, idTexts: undefined };
+  if (!requests.some(hasOddId)) return undefined;
   const idTexts = new Map<object, string>();
-  const again: unknown = JSON.parse(text, function (
-    this: object,
-    key: string,
-    value: unknown,
-    // ES2026, which the compiler's library does not know yet.
-    context?: { source?: string },
-  ): unknown {
-    const source = context?.source;
-    if (key === "id" && typeof value === "number" && source !== undefined) {
-      idTexts.set(this, source);
-    }
-    return value;
-  } as (this: unknown, key: string, value: unknown) => unknown);
-  return { message: again, idTexts };
+  for (const [place, id] of idTextsOf(text)) {
+    const request = requests[place];
+    if (isObject(request)) idTexts.set(request, id);
+  }
+  return idTexts;
 }
 
 function hasOddId(request: unknown): boolean {

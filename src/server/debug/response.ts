@@ -1,4 +1,4 @@
-import { prefersJson } from "./accept.ts";
+import { prefersJson } from "../../http/accept.ts";
 import { debugPage } from "./page.ts";
 import type { DebugReport } from "./report.ts";
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { RpcError } from "../../../src/errors.ts";
 import { definitionType } from "../../../src/codec/gob/definition.ts";
 import { gob } from "../../../src/codec/gob/gob.ts";
@@ -6,6 +6,10 @@ import {
   GobDecoder,
   type GobDecoderOptions,
 } from "../../../src/codec/gob/gob-decoder.ts";
+import {
+  type GobType,
+  holdsInterface,
+} from "../../../src/codec/gob/gob-type.ts";
 import { GobEncoder } from "../../../src/codec/gob/gob-encoder.ts";
 import { defaultGobLimits } from "../../../src/codec/gob/gob-limits.ts";
 import { GobWriter } from "../../../src/codec/gob/gob-writer.ts";
@@ -251,6 +255,64 @@ describe("memory", () => {
     expect(outcome(out.pending())).toBe("resource_exhausted");
   });
 
+  test("many small values together take what one may, and bytes bring it back", () => {
+    const names = Array.from({ length: 1000 }, (_, at) => `F${at}`);
+    const wide = gob.slice(
+      gob.struct(Object.fromEntries(names.map((name) => [name, gob.int]))),
+    );
+    const zeros = Array<object>(400).fill({});
+    const encoder = new GobEncoder();
+    const decoder = new GobDecoder();
+    const next = (value: unknown, type: GobType) => {
+      const out = new SendBuffer();
+      encoder.encode(out, value, type);
+      decoder.push(out.pending());
+      return outcomeOf(decoder);
+    };
+    expect(next(zeros, wide)).toBe("value");
+    expect(next(zeros, wide)).toBe("resource_exhausted");
+    expect(next("x".repeat(32 * 1024), gob.string)).toBe("value");
+    expect(next(zeros, wide)).toBe("value");
+  });
+
+  test("so does a value that is read again with each of its messages", () => {
+    const limits = { freeCells: 10_000, refillCellsPerByte: 0 };
+    const names = Array.from({ length: 1000 }, (_, at) => `F${at}`);
+    const stream = new Stream()
+      .define(70, slice(8))
+      .define(71, struct(...names.map((Name) => ({ Name, Id: 2 }))))
+      .message((writer) => {
+        writer.writeInt(70);
+        writer.writeByte(0);
+        writer.writeUint(30);
+        writer.writeText("t");
+        writer.writeInt(71);
+        writer.writeUint(1);
+        writer.writeByte(0);
+        writer.writeText("t");
+        writer.writeInt(-80);
+        definitionType.write(writer, slice(5, 80));
+      });
+    for (let id = 81; id < 100; id++) {
+      stream.message((writer) => {
+        writer.writeInt(id - 1);
+        writer.writeUint(2);
+        for (const byte of [0, 0]) writer.writeByte(byte);
+        writer.writeText("t");
+        writer.writeInt(-id);
+        definitionType.write(writer, slice(5, id));
+      });
+    }
+    expect(outcome(stream.bytes, { limits })).toBe("more");
+    const decoder = new GobDecoder({ limits });
+    const outcomes = new Set<string>();
+    for (const byte of stream.bytes) {
+      decoder.push(Uint8Array.of(byte));
+      outcomes.add(outcomeOf(decoder));
+    }
+    expect([...outcomes]).toEqual(["more", "fatal resource_exhausted"]);
+  });
+
   test("a value in many messages is as long as one may be", () => {
     const limits = { maxMessageBytes: 300 };
     const stream = new Stream().define(70, slice(8)).message((writer) => {
@@ -292,6 +354,18 @@ describe("memory", () => {
       maxDepth: 64,
     });
   });
+});
+
+test("a type is looked through for interfaces once, whatever it is part of", () => {
+  const inner = gob.struct({ A: gob.int });
+  const parts = spyOn(inner, "parts");
+  const around = [gob.slice(inner), gob.slice(gob.slice(inner)), inner];
+  expect(around.map(holdsInterface)).toEqual([false, false, false]);
+  expect(parts).toHaveBeenCalledTimes(1);
+  const open = gob.struct({ I: inner, V: gob.slice(gob.interface) });
+  const closed = gob.struct((self) => ({ I: inner, Next: self }));
+  expect([open, closed, open].map(holdsInterface)).toEqual([true, false, true]);
+  expect(parts).toHaveBeenCalledTimes(1);
 });
 
 test("names that every object has are names like others", () => {

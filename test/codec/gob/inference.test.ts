@@ -243,3 +243,11 @@ describe("the type of what was received, as a hint", () => {
     expect(inference.typeOf(answer(), received)).toBe(type);
   });
 });
+
+test("whole numbers beyond 2^53 are what the peer has there, as far as they fit", () => {
+  const hint = gob.struct({ Int: gob.int, Uint: gob.uint });
+  const type = (value: unknown) => new Inference().typeOf(value, hint);
+  expect(type({ Int: -(2 ** 63), Uint: 2 ** 63 })).toBe(hint);
+  expect(formatGobType(type({ Int: 2 ** 63 }))).toBe("Int:float64");
+  expect(formatGobType(type({ Uint: 2 ** 64 }))).toBe("Uint:float64");
+});

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { prefersJson } from "../../../src/server/debug/accept.ts";
+import { acceptsJson, prefersJson } from "../../src/http/accept.ts";
 
 const cases: [string | null, boolean][] = [
   [null, false],
@@ -27,3 +27,18 @@ for (const [accept, isJson] of cases) {
     expect(prefersJson(accept)).toBe(isJson);
   });
 }
+
+const named: [string | null, boolean][] = [
+  [null, false],
+  ["", false],
+  ["*/*", false],
+  ["application/*", false],
+  ["text/html, application/json", true],
+  ["Application/JSON; charset=utf-8;q=0.5", true],
+  ["application/json;q=0", false],
+  ["application/json;q=0.000", false],
+];
+
+test.each(named)("%j asks for JSON by name: %p", (accept, isJson) => {
+  expect(acceptsJson(accept)).toBe(isJson);
+});

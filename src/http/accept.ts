@@ -16,6 +16,14 @@ export function prefersJson(accept: string | null): boolean {
   );
 }
 
+/** Whether an Accept header asks for JSON by its name: a wildcard does not, HTML beside it does not matter. */
+export function acceptsJson(accept: string | null): boolean {
+  return (accept ?? "")
+    .split(",")
+    .map(parseRange)
+    .some(({ type, weight }) => type === "application/json" && weight > 0);
+}
+
 interface Range {
   type: string;
   weight: number;

@@ -1,0 +1,36 @@
+import { gobCodecType, hasOption } from "../codec/table.ts";
+import {
+  encodeOption,
+  encodePaddedOption,
+  magicNumber,
+  type Option,
+  protocolVersion,
+} from "../wire/option.ts";
+import type { ResolvedClientOptions } from "./options.ts";
+
+const nanosecondsPerMs = 1e6;
+
+/** What goes out first: nothing to peers that know no Option. */
+export function optionBytes(
+  options: ResolvedClientOptions,
+): Uint8Array | undefined {
+  const { codec, bodies, connectTimeoutMs, handleTimeoutMs } = options;
+  if (!hasOption(codec)) return undefined;
+  const option: Option = {
+    MagicNumber: magicNumber,
+    CodecType: codec,
+    ConnectTimeout: nanosecondsOf(connectTimeoutMs),
+    HandleTimeout: nanosecondsOf(handleTimeoutMs),
+    Protocol: protocolVersion,
+    ...(bodies.length > 0 ? { Bodies: [...bodies] } : {}),
+  };
+  return codec === gobCodecType
+    ? encodePaddedOption(option)
+    : encodeOption(option);
+}
+
+/** As the Option carries it: a whole number, and none but 0 is "no limit". 104 days at most. */
+function nanosecondsOf(timeoutMs: number): number {
+  const nanoseconds = Math.ceil(timeoutMs * nanosecondsPerMs);
+  return Math.min(Number.MAX_SAFE_INTEGER, nanoseconds);
+}
