@@ -20,6 +20,8 @@ export type RpcEvent =
   /** On a gob connection a number was sent both whole and with a fraction: declare its type. */
   | {
       kind: "ambiguous-type";
+      /** What was sent: a client's arguments, a server's reply. */
+      side: "args" | "reply";
       serviceMethod: string;
       path: string;
       declaration: string;

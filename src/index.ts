@@ -40,7 +40,10 @@ export { Complex } from "./codec/gob/complex.ts";
 export { type GobFields, gob } from "./codec/gob/gob.ts";
 export { GobNamed } from "./codec/gob/gob-named.ts";
 export { GobTime } from "./codec/gob/gob-time.ts";
+export { GobRegistry } from "./codec/gob/gob-registry.ts";
 export type { GobType } from "./codec/gob/gob-type.ts";
+export type { Inferences } from "./codec/gob/inferences.ts";
+export type { OpaqueCodec, OpaqueEncoding } from "./codec/gob/opaque-type.ts";
 export { parseGobType } from "./codec/gob/parse-gob-type.ts";
 export type {
   AmbiguousType,

@@ -1,6 +1,7 @@
 import { selectModes } from "../balance/select-mode.ts";
 import { openDiscovery } from "../discovery/open.ts";
 import { RpcError } from "../errors.ts";
+import type { OnEvent } from "../events.ts";
 import type { CallOptions } from "../client/options.ts";
 import { splitServiceMethod } from "../service/service-method.ts";
 import type { Settled } from "../xclient/broadcast.ts";
@@ -21,6 +22,7 @@ import {
 } from "./kinds.ts";
 import { withGoLists } from "./go-list.ts";
 import { gobType } from "./gob-kind.ts";
+import { openLog } from "./log.ts";
 import { mergeLists } from "./service-list.ts";
 import { Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
@@ -108,6 +110,7 @@ Exit codes: 0 done, 1 the call failed (of a broadcast: any), 2 wrong usage,
         mode: values.mode,
         ...(values.codec === undefined ? {} : { codec: values.codec }),
         connectTimeoutMs: values.connectTimeout,
+        onEvent: warningsOf(io),
       });
       const options = {
         timeoutMs: values.timeout,
@@ -236,6 +239,14 @@ function printFailure(thrown: unknown, stderr: Sink): number {
   const { sent } = error;
   stderr.write(`${toJsonLine({ ...error.toJSON(), sent })}\n`);
   return callExitCode(error);
+}
+
+/** What a call's outcome does not tell: the other events end in its reply or its error. */
+function warningsOf(io: Io): OnEvent {
+  const log = openLog(io, { logLevel: "warn", log: "text" });
+  return (event) => {
+    if (event.kind === "ambiguous-type") log.onEvent(event);
+  };
 }
 
 async function closeSoon(client: XClient): Promise<void> {

@@ -1,9 +1,12 @@
 import { RpcError } from "../errors.ts";
-import type { RpcEvent } from "../events.ts";
+import { cutText, type RpcEvent } from "../events.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
 export type LogLevel = (typeof logLevels)[number];
+
+/** Field names may be a peer's, and as many as it likes. */
+const maxDeclarationLength = 800;
 
 /** What a log line says: to people by its message, to programs by its fields. */
 export interface LogLine {
@@ -88,6 +91,11 @@ function messageOf(event: RpcEvent): string {
       return `${event.serviceMethod} took longer than ${event.timeoutMs} ms; its caller was answered`;
     case "handler-failed":
       return `${event.serviceMethod} threw: ${RpcError.from(event.error).message}`;
+    case "ambiguous-type": {
+      const { serviceMethod, path } = event;
+      const place = path === "" ? "the value" : cutText(path);
+      return `${serviceMethod}: ${place} was sent whole and as a fraction; declare it: ${declared(event)}`;
+    }
     case "registered":
       return `registered ${event.address} at ${event.registry}`;
     case "heartbeat-missed":
@@ -114,6 +122,24 @@ function messageOf(event: RpcEvent): string {
       // An event that is newer than this list: its fields tell.
       return (event as { kind: string }).kind;
   }
+}
+
+/** What a user writes so that the type is declared. A declaration too long for a line is left to the fields. */
+function declared({
+  side,
+  serviceMethod,
+  declaration,
+}: Extract<RpcEvent, { kind: "ambiguous-type" }>): string {
+  const text = declaration.length > maxDeclarationLength ? "…" : declaration;
+  const parsed = `parseGobType(${JSON.stringify(text)})`;
+  if (side === "args") {
+    return `--gob '${text.replaceAll("'", "'\\''")}' or { gob: ${parsed} }`;
+  }
+  const method = serviceMethod.slice(serviceMethod.lastIndexOf(".") + 1);
+  const key = /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(method)
+    ? method
+    : JSON.stringify(method);
+  return `static rpc = { methods: { ${key}: { gob: { reply: ${parsed} } } } }`;
 }
 
 function said({ code, message }: RpcError): string {

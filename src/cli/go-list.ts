@@ -10,17 +10,28 @@ const pageTimeoutMs = 3_000;
 const maxPageBytes = 1024 * 1024;
 
 /**
+ * A heading or a method on a page. A heading is one line and takes nothing of
+ * the lines around it: otherwise a page of empty ones would be read again for
+ * each.
+ */
+export const pageItem =
+  /^[ \t]*Service (\S+)[ \t]*$|<td align=left font=fixed>([^\s(<]+)\(/gm;
+
+/**
  * The lists of servers that do not know `_geerpc.list` because they are
  * written in Go: those that are reached over HTTP show their methods on a
- * page. Other outcomes stay as they are.
+ * page, and of others that is said. Other outcomes stay as they are.
  */
 export async function withGoLists(
   outcomes: ReadonlyMap<string, Settled>,
 ): Promise<Map<string, Settled>> {
   const lists = [...outcomes].map(
     async ([address, outcome]): Promise<[string, Settled]> => {
-      const url = "error" in outcome && pageUrl(address, outcome.error);
-      if (!url) return [address, outcome];
+      if (!("error" in outcome) || outcome.error.code !== "unimplemented") {
+        return [address, outcome];
+      }
+      const url = pageUrl(address);
+      if (url === undefined) return [address, { error: noList(outcome.error) }];
       try {
         return [address, { reply: { services: await readPage(url) } }];
       } catch {
@@ -32,12 +43,19 @@ export async function withGoLists(
   return new Map(await Promise.all(lists));
 }
 
-function pageUrl(address: string, error: RpcError): string | undefined {
+function pageUrl(address: string): string | undefined {
   const parsed = parseAddress(address);
   const { protocol } = parsed;
-  if (error.code !== "unimplemented") return undefined;
   if (protocol !== "http" && protocol !== "gorpc+http") return undefined;
   return `http://${formatHostPort(parsed.host, parsed.port)}${pagePaths[protocol]}`;
+}
+
+function noList(cause: RpcError): RpcError {
+  return new RpcError(
+    "unimplemented",
+    "the server has no list: Go's servers list their methods only over http@ and gorpc+http@",
+    { cause },
+  );
 }
 
 async function readPage(url: string): Promise<Record<string, string[]>> {
@@ -58,9 +76,7 @@ async function readPage(url: string): Promise<Record<string, string[]>> {
 export function parseGoPage(html: string): Record<string, string[]> {
   const services = new Map<string, string[]>();
   let methods: string[] = [];
-  for (const [, service, method] of html.matchAll(
-    /^\s*Service (\S+)\s*$|<td align=left font=fixed>([^\s(<]+)\(/gm,
-  )) {
+  for (const [, service, method] of html.matchAll(pageItem)) {
     if (service !== undefined) {
       methods = [];
       services.set(service, methods);

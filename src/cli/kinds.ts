@@ -78,6 +78,16 @@ export const duration: Kind<number> = {
   },
 };
 
+/** A duration that is not 0, where 0 would leave no time for anything. */
+export const someDuration: Kind<number> = {
+  hint: "duration",
+  parse(text) {
+    const ms = duration.parse(text);
+    if (ms > 0) return ms;
+    throw new UsageError("write a duration above 0, as in 500ms or 5s");
+  },
+};
+
 const bytesPerUnit = {
   B: 1,
   KiB: 2 ** 10,

@@ -7,7 +7,14 @@ import { Foo } from "./demo-service.ts";
 import { exitCode } from "./exit-code.ts";
 import { flag } from "./flags.ts";
 import { toJsonLine } from "./json.ts";
-import { address, duration, registryUrls, size, wholeNumber } from "./kinds.ts";
+import {
+  address,
+  duration,
+  registryUrls,
+  size,
+  someDuration,
+  wholeNumber,
+} from "./kinds.ts";
 import { type LeftOut, loadServices } from "./load-services.ts";
 import { startFailedLine } from "./event-line.ts";
 import { type Log, logFlags, openLog } from "./log.ts";
@@ -53,6 +60,11 @@ export const command = defineSubcommand({
       "asynchronous calls at a time of one connection",
       "1024",
     ),
+    handshakeTimeout: flag(
+      someDuration,
+      "how long a connection may take to say what it speaks",
+      "5s",
+    ),
     ...logFlags,
   },
   notes: `A service's methods are those that its class declares, but for names that begin
@@ -90,6 +102,7 @@ Echo, Fail({code,message}) and Whoami.
         maxMessageBytes: values.maxMessage,
         maxConnections: values.maxConnections,
         maxRunningHandlers: values.maxRunning,
+        handshakeTimeoutMs: values.handshakeTimeout,
       },
       isReady: () => isReady,
       onEvent,

@@ -25,6 +25,7 @@ export function codecTypeOf(
 /** The codec of one connection. */
 export function codecOf(options: ResolvedClientOptions): Codec {
   const { codec, limits, bodies, gobTypes, onEvent } = options;
+  const { gobRegistry, inferences } = options;
   return createCodec(codec, {
     role: "dial",
     limits,
@@ -33,7 +34,9 @@ export function codecOf(options: ResolvedClientOptions): Codec {
       Object.hasOwn(gobTypes, serviceMethod)
         ? { args: gobTypes[serviceMethod] }
         : undefined,
+    gobRegistry,
+    inferences,
     onAmbiguousType: (ambiguity) =>
-      onEvent({ kind: "ambiguous-type", ...ambiguity }),
+      onEvent({ kind: "ambiguous-type", side: "args", ...ambiguity }),
   });
 }

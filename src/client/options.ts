@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { GobRegistry } from "../codec/gob/gob-registry.ts";
 import type { GobType } from "../codec/gob/gob-type.ts";
+import { Inferences } from "../codec/gob/inferences.ts";
 import { binaryCodecType } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
@@ -32,6 +34,10 @@ export interface ClientOptions {
   bodies?: readonly string[];
   /** On gob connections: the Go types of arguments, by serviceMethod. */
   gobTypes?: Readonly<Record<string, GobType>>;
+  /** On gob connections: names of types inside interfaces, and what the bytes of opaque types mean. */
+  gobRegistry?: GobRegistry;
+  /** On gob connections: what was learnt of arguments' types. Each client has its own; an XClient gives its to all of its clients. */
+  inferences?: Inferences;
   limits?: Partial<Limits>;
   clock?: Clock;
   onEvent?: OnEvent;
@@ -41,10 +47,11 @@ export interface ClientOptions {
 
 /** ClientOptions with every default filled in. */
 export type ResolvedClientOptions = Required<
-  Omit<ClientOptions, "signal" | "limits">
+  Omit<ClientOptions, "signal" | "limits" | "gobRegistry">
 > & {
   limits: Limits;
   signal: AbortSignal | undefined;
+  gobRegistry: GobRegistry | undefined;
 };
 
 /** @throws RpcError invalid_argument  a timeout that is no number from 0 */
@@ -56,6 +63,8 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
     handleTimeoutMs: options.handleTimeoutMs ?? 0,
     bodies: options.bodies ?? [],
     gobTypes: options.gobTypes ?? {},
+    gobRegistry: options.gobRegistry,
+    inferences: options.inferences ?? new Inferences(),
     limits: resolveLimits(options.limits),
     clock: options.clock ?? systemClock,
     onEvent: options.onEvent ? quiet(options.onEvent) : () => {},

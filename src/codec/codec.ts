@@ -1,7 +1,9 @@
 import type { RpcError } from "../errors.ts";
 import type { Limits } from "../wire/limits.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
+import type { GobRegistry } from "./gob/gob-registry.ts";
 import type { GobType } from "./gob/gob-type.ts";
+import type { Inferences } from "./gob/inferences.ts";
 
 /** What the accepting end tells of itself in its first message, where the codec has one. */
 export interface Settings {
@@ -134,6 +136,10 @@ export interface CodecContext {
   isGeerpcPeer?: boolean;
   /** For codecs whose wire has types that JavaScript does not. */
   declaredTypes?: (serviceMethod: string) => DeclaredTypes | undefined;
+  /** For the same: names of types inside interfaces, and what the bytes of opaque types mean. */
+  gobRegistry?: GobRegistry | undefined;
+  /** For the same: what this end's other connections have learnt of what it sends. */
+  inferences?: Inferences;
   /** Told once per such position. */
   onAmbiguousType?: (ambiguity: AmbiguousType) => void;
 }

@@ -1,5 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Codec, CodecContext } from "../codec/codec.ts";
+import type { GobRegistry } from "../codec/gob/gob-registry.ts";
+import { Inferences } from "../codec/gob/inferences.ts";
 import { createCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { cutText, type OnEvent } from "../events.ts";
@@ -31,6 +33,7 @@ export interface ConnectionsOptions {
   handleTimeoutMs: number;
   onEvent: OnEvent;
   bridge: Pick<HttpBridge, "carry">;
+  gobRegistry?: GobRegistry | undefined;
   /** Descriptors for connections; by default what the system allows. */
   maxFiles?: number;
   /** False while the server drains: who comes now is refused. */
@@ -57,15 +60,17 @@ export class Connections {
     const { limits, clock } = options;
     this.#options = options;
     this.#maxFiles = options.maxFiles ?? maxOpenConnections();
-    const { services, onEvent } = options;
+    const { services, onEvent, gobRegistry } = options;
     this.#codecContext = {
       role: "accept",
       limits,
       declaredTypes: (serviceMethod) => ({
         reply: services.peek(serviceMethod)?.replyType,
       }),
+      gobRegistry,
+      inferences: new Inferences(),
       onAmbiguousType: (ambiguity) =>
-        onEvent({ kind: "ambiguous-type", ...ambiguity }),
+        onEvent({ kind: "ambiguous-type", side: "reply", ...ambiguity }),
     };
     this.#handshake = {
       limits,

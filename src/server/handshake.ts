@@ -46,7 +46,7 @@ const empty = new Uint8Array(0);
  *
  *   state      bytes                           then
  *   greeting   `{`                             option
- *              gob, `{"method"` or `[`         onForeign
+ *              gob, `{"method"` or `[`         onForeign; JSON-RPC also behind white space
  *              `CONNECT `                      connect
  *              another capital letter          http
  *              anything else                   refused by one line

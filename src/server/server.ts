@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import type { GobRegistry } from "../codec/gob/gob-registry.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import type { Method } from "../service/method.ts";
 import { type ServiceOptions, Services } from "../service/services.ts";
@@ -15,6 +16,8 @@ import { HttpSide } from "./http.ts";
 export interface ServerOptions {
   /** The longest that a handler may take, in ms; a caller can ask for less. 0 is no limit. Default 0. */
   handleTimeoutMs?: number;
+  /** On gob connections: names of types inside interfaces, and what the bytes of opaque types mean. */
+  gobRegistry?: GobRegistry;
   limits?: Partial<Limits>;
   /** What `GET /readyz` says besides "not draining", for example that a registry knows this server. */
   isReady?: () => boolean;
@@ -66,7 +69,9 @@ export class Server implements AsyncDisposable {
       report: () => this.#report(),
     });
     this.#bridge = new HttpBridge((request) => this.fetch(request), clock);
-    this.#connections = new Connections({ ...shared, bridge: this.#bridge });
+    const { gobRegistry } = options;
+    const bridge = this.#bridge;
+    this.#connections = new Connections({ ...shared, bridge, gobRegistry });
     this.#services.register(
       { list: () => ({ services: this.#names() }) },
       "_geerpc",

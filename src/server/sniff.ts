@@ -11,6 +11,9 @@ const jsonRpcKeys = ["jsonrpc", "method", "params", "id"];
 /** A first key that is not there by then is none of JSON-RPC's. */
 const maxKeyBytes = 64;
 
+/** White space before JSON-RPC, which JSON allows; more of it is no greeting. */
+const maxBlankBytes = 64;
+
 /** The field by which the first type that a net/rpc client defines is known. */
 const goField = "ServiceMethod";
 
@@ -21,7 +24,25 @@ export function sniff(bytes: Uint8Array): Greeting | undefined {
   if (first === openBrace) return sniffObject(bytes);
   if (first === openBracket) return "jsonrpc";
   if (first >= 0x41 && first <= 0x5a) return sniffHttp(bytes);
-  return sniffGob(bytes, first);
+  return isBlank(first) ? sniffBlank(bytes) : sniffGob(bytes, first);
+}
+
+/** JSON-RPC behind white space; an Option begins with its brace. CR and space may be lengths of gob. */
+function sniffBlank(bytes: Uint8Array): Greeting | undefined {
+  let at = 1;
+  while (at <= maxBlankBytes && isBlank(bytes[at])) at++;
+  if (at > maxBlankBytes) return "unknown";
+  if (at === bytes.length) return undefined;
+  if (bytes[at] !== openBrace && bytes[at] !== openBracket) {
+    return sniffGob(bytes, bytes[0] as number);
+  }
+  const greeting = sniff(bytes.subarray(at));
+  return greeting === "option" ? "unknown" : greeting;
+}
+
+/** White space of JSON: tab, LF, CR and space. */
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0x20;
 }
 
 /**

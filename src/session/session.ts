@@ -276,8 +276,8 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     const { peer } = this.#pipe;
     const reason = new RpcError("unavailable", `${peer} closed the connection`);
     const { role, codec } = this.#options;
-    // With cancels a dialling end sends nothing and stays only when it is gone:
-    // its system sends the FIN of a process that died.
+    // Where a codec has cancels no dialling end half-closes: with a FIN it has
+    // gone, or its process has died.
     if (
       this.#ending !== undefined ||
       role === "dial" ||
@@ -286,7 +286,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
       this.#leave(reason);
       return;
     }
-    // Without, it may have said all that it had to, and wait for the answers.
+    // In the others it may have said all that it had to, and wait for the answers.
     this.#hasPeerEnded = true;
     this.#finishing = reason;
     this.#caller.end(reason, true);

@@ -72,14 +72,15 @@ export class XClient implements AsyncDisposable {
     this.#discovery = discovery;
     const picker = createPicker(mode, random);
     this.#clock = options.clock ?? systemClock;
-    this.#callTimeoutMs = resolveOptions(options).callTimeoutMs;
+    const { callTimeoutMs, inferences } = resolveOptions(options);
+    this.#callTimeoutMs = callTimeoutMs;
     const { dial } = new OriginalFallback(
       options.dial ?? Client.dial,
       this.#clock,
     );
     const onEvent = options.onEvent && quiet(options.onEvent);
     this.#pool = new ClientPool(
-      { ...options, ...(onEvent && { onEvent }) },
+      { ...options, inferences, ...(onEvent && { onEvent }) },
       connectionsPerAddress,
       dial,
     );

@@ -3,6 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../../src/cli/root.ts";
+import { parseAddress } from "../../src/transport/address.ts";
+import { dialPipe } from "../../src/transport/dial.ts";
+import { Peer } from "../server/set-up.ts";
 import { FakeIo } from "../support/fake-io.ts";
 
 let folder: string;
@@ -145,6 +148,16 @@ describe("server", () => {
     expect(await server.ended).toBe(0);
     expect(server.io.stdout.lines).toHaveLength(1);
     expect(server.io.listeners).toBe(0);
+  });
+
+  test("refuses who begins to speak and takes longer than --handshake-timeout", async () => {
+    await using server = await start("server", "--handshake-timeout", "20ms");
+    const peer = new Peer(
+      await dialPipe(parseAddress(server.listening), { timeoutMs: 0 }),
+    );
+    peer.send("{");
+    expect(await peer.refusal()).toBe("deadline_exceeded");
+    await peer.ended();
   });
 
   test("registers under what it advertises, and leaves when it ends", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
-import { parseGoPage, withGoLists } from "../../src/cli/go-list.ts";
+import { pageItem, parseGoPage, withGoLists } from "../../src/cli/go-list.ts";
+import { callExitCode } from "../../src/cli/exit-code.ts";
 import type { Settled } from "../../src/xclient/broadcast.ts";
 
 type Table = Record<string, readonly string[]>;
@@ -55,6 +56,16 @@ describe("parseGoPage", () => {
     ]);
   });
 
+  test("what is matched never leaves its line, however many are empty", () => {
+    const blank = "\n \n\t\n".repeat(1_000);
+    const heading = "\t Service Foo \t";
+    const matches = [...`${blank}${heading}${blank}`.matchAll(pageItem)];
+    expect(matches.map(({ 0: text, index }) => [text, index])).toEqual([
+      [heading, blank.length],
+    ]);
+    expect(parseGoPage(`\r\n${heading}\r\n`)).toEqual({ Foo: [] });
+  });
+
   test("another page has none", () => {
     expect(parseGoPage("<h1>Service</h1><td>a(b)</td>")).toEqual({});
   });
@@ -97,14 +108,25 @@ describe("withGoLists", () => {
   test("nobody else is asked", async () => {
     await using server = serve("/debug/geerpc", html({ Foo: ["Sum"] }));
     const outcomes = new Map<string, Settled>([
-      [`tcp@${server.at}`, { error: unknown }],
-      ["unix@/a", { error: unknown }],
+      [`tcp@${server.at}`, { error: new RpcError("internal", "a") }],
       [`http@${server.at}`, { reply: { services: {} } }],
       [`gorpc+http@${server.at}`, { error: new RpcError("unavailable", "a") }],
     ]);
     expect(await withGoLists(outcomes)).toEqual(outcomes);
     expect(server.asked).toEqual([]);
   });
+
+  test.each(["tcp", "gorpc", "jsonrpc"])(
+    "of a server at %s@ it is said where Go's have lists",
+    async (protocol) => {
+      const address = `${protocol}@127.0.0.1:1`;
+      const lists = await withGoLists(new Map([[address, { error: unknown }]]));
+      const { error } = lists.get(address) as { error: RpcError };
+      expect(error.code).toBe("unimplemented");
+      expect(error.cause).toBe(unknown);
+      expect(callExitCode(error)).toBe(1);
+    },
+  );
 
   test.each([
     ["is missing", () => new Response("no", { status: 404 })],

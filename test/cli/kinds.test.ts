@@ -9,6 +9,7 @@ import {
   type Kind,
   registryUrls,
   size,
+  someDuration,
   wholeNumber,
 } from "../../src/cli/kinds.ts";
 import { UsageError } from "../../src/cli/usage-error.ts";
@@ -21,6 +22,15 @@ interface Row {
 }
 
 const rows: Row[] = [
+  {
+    name: "someDuration",
+    kind: someDuration,
+    good: [
+      ["1ms", 1],
+      ["5s", 5_000],
+    ],
+    bad: ["0", "0s", "5", "-5s"],
+  },
   {
     name: "duration",
     kind: duration,

@@ -46,6 +46,16 @@ const events: { event: RpcEvent; level: LogLevel }[] = [
     level: "error",
   },
   { event: { kind: "connected", address }, level: "debug" },
+  {
+    event: {
+      kind: "ambiguous-type",
+      side: "args",
+      serviceMethod: "A.b",
+      path: "Avg",
+      declaration: "Avg:float64",
+    },
+    level: "warn",
+  },
   { event: { kind: "disconnected", address, error }, level: "info" },
   {
     event: { kind: "dial-failed", address, error, retryInMs: 250.4 },
@@ -180,4 +190,38 @@ test("colours: on a terminal, and not with NO_COLOR", () => {
   expect(hasColours(terminal, { NO_COLOR: "yes" })).toBe(false);
   expect(hasColours(terminal, { TERM: "dumb" })).toBe(false);
   expect(hasColours(pipe, {})).toBe(false);
+});
+
+describe("a number that was sent whole and as a fraction", () => {
+  const said = (side: "args" | "reply", path: string, declaration: string) =>
+    eventLine({
+      kind: "ambiguous-type",
+      side,
+      serviceMethod: "Foo.Avg",
+      path,
+      declaration,
+    }).message;
+
+  test("says how the caller declares an argument", () => {
+    expect(said("args", "Items[].Price", "Items:[]{Price:float64}")).toBe(
+      `Foo.Avg: Items[].Price was sent whole and as a fraction; declare it: --gob 'Items:[]{Price:float64}' or { gob: parseGobType("Items:[]{Price:float64}") }`,
+    );
+  });
+
+  test("says how the service declares a reply", () => {
+    expect(said("reply", "", "float64")).toBe(
+      'Foo.Avg: the value was sent whole and as a fraction; declare it: static rpc = { methods: { Avg: { gob: { reply: parseGobType("float64") } } } }',
+    );
+  });
+
+  test("is for a shell and for TypeScript, whatever the fields are called", () => {
+    const message = said("args", "it's", `"it's":float64`);
+    expect(message).toContain(`--gob '"it'\\''s":float64'`);
+    expect(message).toContain(`parseGobType("\\"it's\\":float64")`);
+  });
+
+  test("is short where the declaration is not", () => {
+    const long = "a".repeat(100_000);
+    expect(said("reply", long, `${long}:float64`).length).toBeLessThan(500);
+  });
 });

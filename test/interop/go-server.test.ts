@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomIndex } from "../../src/base/random.ts";
-import { Client, type ClientOptions, RpcError } from "../../src/index.ts";
+import {
+  Client,
+  type ClientOptions,
+  gob,
+  GobRegistry,
+  RpcError,
+} from "../../src/index.ts";
 import { testRandom } from "../support/seed.ts";
 import { fooCalls } from "./foo-calls.ts";
 import { checkedType, mirrorTypes } from "./foo.ts";
@@ -114,6 +120,15 @@ describe.skipIf(isSkipped)("our client of Go", () => {
       expect(await client.call("Foo.Not", true)).toBe(false);
       expect(await slow).toBe("deadline_exceeded");
       expect(await client.call("Foo.Not", true)).toBe(false);
+    });
+
+    test("a struct that is registered here travels in an interface under its name", async () => {
+      const args = gob.struct({ Num1: gob.int, Num2: gob.int }, "Args");
+      const gobRegistry = new GobRegistry().register("main.Args", args);
+      await using client = await dial(command, at, { gobRegistry });
+      const box = { gob: gob.struct({ V: gob.interface }) };
+      const V = { Num1: 1, Num2: 2 };
+      expect(await client.call("Foo.Kind", { V }, box)).toBe("main.Args");
     });
 
     test("what Go cannot have is refused at the call", async () => {

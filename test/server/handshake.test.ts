@@ -319,6 +319,44 @@ describe("CONNECT", () => {
   );
 });
 
+describe("white space before JSON-RPC", () => {
+  const blanks = "\r\n\t ".repeat(16);
+  const request = '{"method":"Arith.sum","params":[{"a":1,"b":2}],"id":7}';
+  const answer = { id: 7, result: 3, error: null };
+
+  test.each([
+    [request, answer],
+    [`[${request}]`, [answer]],
+  ])("%s is answered behind 64 bytes of it", async (text, expected) => {
+    for (const isDripped of [false, true]) {
+      const all = setUp();
+      const peer = all.connect();
+      if (isDripped) peer.drip(blanks + text);
+      else peer.send(blanks + text);
+      const [line = ""] = await peer.lines();
+      expect(JSON.parse(line)).toEqual(expected);
+      expect(all.refusals()).toEqual([]);
+    }
+  });
+
+  test("65 bytes of it are refused", async () => {
+    const all = setUp();
+    const peer = all.connect();
+    peer.send(`${blanks} `);
+    expect(await peer.refusal()).toBe("invalid_argument");
+    await expectGone(peer, all);
+  });
+
+  test("nothing else is waited for", async () => {
+    const all = setUp();
+    const peer = all.connect();
+    peer.send(blanks);
+    await all.clock.advance(handshakeTimeoutMs);
+    expect(await peer.refusal()).toBe("deadline_exceeded");
+    await expectGone(peer, all);
+  });
+});
+
 describe("strangers get one short line", () => {
   const tlsHello = Buffer.from("16030100c8010000c40303", "hex");
 
@@ -347,7 +385,7 @@ describe("strangers get one short line", () => {
         ),
       );
       // A bracket begins a JSON-RPC batch, which would be a session.
-      if (bytes[0] === 0x5b) bytes[0] = 0;
+      if (/^[ \t\r\n]*\[/.test(bytes.toString("latin1"))) bytes[0] = 0;
       const peer = all.connect();
       peer.send(bytes);
       await all.clock.advance(handshakeTimeoutMs);

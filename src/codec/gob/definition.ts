@@ -2,6 +2,7 @@ import { gob } from "./gob.ts";
 import type { GobType } from "./gob-type.ts";
 import type { ArrayType, SliceType } from "./list-types.ts";
 import type { MapType } from "./map-type.ts";
+import { Misfit, namelessField } from "./misfit.ts";
 import type { OpaqueEncoding, OpaqueType } from "./opaque-type.ts";
 import type { StructType } from "./struct-type.ts";
 
@@ -56,7 +57,11 @@ export const opaqueMembers = {
   text: "TextMarshalerT",
 } as const satisfies Record<OpaqueEncoding, keyof Definition>;
 
-/** The definition of `type`, which is none of the built-in ones. */
+/**
+ * The definition of `type`, which is none of the built-in ones.
+ *
+ * @throws Misfit invalid_argument  a field has no name
+ */
 export function definitionOf(
   type: GobType,
   idOf: (type: GobType) => number,
@@ -80,10 +85,10 @@ export function definitionOf(
       };
     }
     case "struct": {
-      const fields = (type as StructType).fields.map((field) => ({
-        Name: field.name,
-        Id: idOf(field.type),
-      }));
+      const fields = (type as StructType).fields.map(({ name, type }) => {
+        if (name === "") throw new Misfit(namelessField);
+        return { Name: name, Id: idOf(type) };
+      });
       return { StructT: { CommonType: common, Field: fields } };
     }
     default: {

@@ -3,6 +3,7 @@ import type { GobType } from "./gob-type.ts";
 import { hintsOf } from "./hints.ts";
 import { InternedTypes } from "./interned-types.ts";
 import { Misfit } from "./misfit.ts";
+import type { NumbersSeen } from "./numbers-seen.ts";
 import { Position } from "./position.ts";
 import { TypeFinder } from "./type-finder.ts";
 
@@ -19,6 +20,8 @@ export interface Ambiguity {
 export interface InferenceOptions {
   /** Told once for each such position. Go refuses an int for a float64. */
   onAmbiguous?: (ambiguity: Ambiguity) => void;
+  /** What other streams have seen of the same values, and are told of these. Default nothing. */
+  numbers?: NumbersSeen;
   /** False: each value is judged by itself. Default true. */
   remembers?: boolean;
 }
@@ -42,10 +45,11 @@ export class Inference {
   readonly #types = new InternedTypes(maxTypes);
   /** Types made of a peer's types, which live as long as those. */
   readonly #typesByHint = new WeakMap<GobType, InternedTypes>();
-  #root = new Position();
+  #root: Position;
 
   constructor(options: InferenceOptions = {}) {
     this.#options = options;
+    this.#root = new Position(undefined, "", options.numbers);
   }
 
   /**

@@ -44,6 +44,10 @@ export class Misfit extends Error {
   }
 }
 
+/** Why a struct with the key "" is none of Go's; in a map it is a key like others. */
+export const namelessField =
+  "has a field without a name, and no struct of Go has";
+
 /** What a value is, for the sentence "is a …, not …". */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);

@@ -1,5 +1,6 @@
 import type { GobType } from "./gob-type.ts";
 import { Misfit } from "./misfit.ts";
+import { NumbersSeen } from "./numbers-seen.ts";
 import type { Shape } from "./shape.ts";
 
 /** Objects that are used as maps have ever new fields. */
@@ -17,8 +18,8 @@ export class Position {
   readonly #fields = new Map<string, Position>();
   #elem: Position | undefined;
   #key: Position | undefined;
-  wasWhole = false;
-  wasFraction = false;
+  /** May be shared with the positions of other streams. */
+  readonly numbers: NumbersSeen;
   /** The last type that a value told: that of the next empty list. */
   last: GobType | undefined;
   shape: Shape | undefined;
@@ -27,9 +28,10 @@ export class Position {
   /** The struct of all fields seen, once there were too many different ones. */
   widest: GobType | undefined;
 
-  constructor(parent?: Position, step = "") {
+  constructor(parent?: Position, step = "", numbers = new NumbersSeen()) {
     this.#parent = parent;
     this.#step = step;
+    this.numbers = numbers;
     this.#root = parent === undefined ? this : parent.#root;
   }
 
@@ -44,18 +46,23 @@ export class Position {
           "resource_exhausted",
         );
       }
-      field = new Position(this, name);
+      field = this.#inner(name, `.${name}`);
       this.#fields.set(name, field);
     }
     return field;
   }
 
   get elem(): Position {
-    return (this.#elem ??= new Position(this, "[]"));
+    return (this.#elem ??= this.#inner("[]"));
   }
 
   get key(): Position {
-    return (this.#key ??= new Position(this, "[key]"));
+    return (this.#key ??= this.#inner("[key]"));
+  }
+
+  /** `place` is what NumbersSeen calls it: a field may be named "[]". */
+  #inner(step: string, place = step): Position {
+    return new Position(this, step, this.numbers.at(place));
   }
 
   /** Empty for the whole value. */

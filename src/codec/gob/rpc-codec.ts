@@ -12,10 +12,11 @@ import type {
 import { cutMessage } from "../../wire/frame.ts";
 import { classifyGoError, isOutOfStep } from "../go-errors.ts";
 import { gob } from "./gob.ts";
-import { GobDecoder } from "./gob-decoder.ts";
+import { GobDecoder, type GobDecoderOptions } from "./gob-decoder.ts";
 import { GobEncoder } from "./gob-encoder.ts";
 import type { GobType } from "./gob-type.ts";
 import { Inference } from "./inference.ts";
+import { Inferences, remember } from "./inferences.ts";
 import { emptyStruct } from "./type-finder.ts";
 
 const features: CodecFeatures = {
@@ -23,9 +24,6 @@ const features: CodecFeatures = {
   cancel: false,
   oneWay: false,
 };
-
-/** Methods whose types are remembered, each way: names made up by a peer. */
-const maxMethods = 1_024;
 
 /** The struct in front of each body, by dialect and direction. */
 const headerTypes = {
@@ -77,7 +75,9 @@ class GobRpcCodec implements Codec {
   #hasDefinedHeader = false;
   /** The header whose body comes next. */
   #header: Header | undefined;
-  readonly #inferences = new Map<string, Inference>();
+  /** By method: types for this connection, made of what is known from others, too. */
+  readonly #inferenceOf = new Map<string, Inference>();
+  readonly #inferences: Inferences;
   /** The types of arguments received, by method. */
   readonly #argumentTypes = new Map<string, GobType>();
   /** Requests of net/rpc without a name, by seq: their errors look like the connection's. */
@@ -91,7 +91,8 @@ class GobRpcCodec implements Codec {
     this.#context = context;
     this.#headerType = headerType;
     this.#dialect = dialect;
-    this.#decoder = new GobDecoder({ limits: context.limits });
+    this.#inferences = context.inferences ?? new Inferences();
+    this.#decoder = new GobDecoder(this.#streamOptions());
     this.#encoder = this.#newEncoder();
   }
 
@@ -233,7 +234,12 @@ class GobRpcCodec implements Codec {
   }
 
   #newEncoder(): GobEncoder {
-    return new GobEncoder({ limits: this.#context.limits });
+    return new GobEncoder(this.#streamOptions());
+  }
+
+  #streamOptions(): GobDecoderOptions {
+    const { limits, gobRegistry: registry } = this.#context;
+    return { limits, ...(registry && { registry }) };
   }
 
   #declared(serviceMethod: string): DeclaredTypes | undefined {
@@ -241,13 +247,14 @@ class GobRpcCodec implements Codec {
   }
 
   #inference(serviceMethod: string): Inference {
-    let inference = this.#inferences.get(serviceMethod);
+    let inference = this.#inferenceOf.get(serviceMethod);
     if (inference === undefined) {
       inference = new Inference({
+        numbers: this.#inferences.of(serviceMethod),
         onAmbiguous: (ambiguity) =>
           this.#context.onAmbiguousType?.({ serviceMethod, ...ambiguity }),
       });
-      remember(this.#inferences, serviceMethod, inference);
+      remember(this.#inferenceOf, serviceMethod, inference);
     }
     return inference;
   }
@@ -259,17 +266,6 @@ function nameAndSeq() {
 
 function struct(name: string, fields: Record<string, GobType>): GobType {
   return gob.struct(fields, name);
-}
-
-/** Keeps `value` under `name`, and forgets the oldest when there are too many. */
-function remember<T>(map: Map<string, T>, name: string, value: T): void {
-  if (map.size >= maxMethods && !map.has(name)) {
-    for (const oldest of map.keys()) {
-      map.delete(oldest);
-      break;
-    }
-  }
-  map.set(name, value);
 }
 
 /** @throws RpcError internal  no header where one must be: the stream is out of step */

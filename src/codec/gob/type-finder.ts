@@ -6,7 +6,7 @@ import type { Hints } from "./hints.ts";
 import type { InternedTypes } from "./interned-types.ts";
 import { ArrayType, SliceType } from "./list-types.ts";
 import { MapType } from "./map-type.ts";
-import { fieldStep, keyStep, kindOf, Misfit } from "./misfit.ts";
+import { fieldStep, keyStep, kindOf, Misfit, namelessField } from "./misfit.ts";
 import { NamelessType } from "./nameless-type.ts";
 import { OpaqueType } from "./opaque-type.ts";
 import type { Position } from "./position.ts";
@@ -79,6 +79,7 @@ export class TypeFinder {
       case "boolean":
         return gob.bool;
       case "bigint":
+        if (hasHook(hint)) return hint;
         return hint === gob.uint && value >= 0n ? hint : gob.int;
       case "undefined":
         return undefined;
@@ -94,17 +95,23 @@ export class TypeFinder {
     value: number,
     hint: GobType | undefined,
   ): GobType {
-    const isWhole = Number.isSafeInteger(value);
-    if (hint === gob.float64) return hint;
-    if (fitsWhole(value, hint)) return hint;
-    if (isWhole ? !position.wasWhole : !position.wasFraction) {
-      if (isWhole) position.wasWhole = true;
-      else position.wasFraction = true;
-      if (position.wasWhole && position.wasFraction) {
+    if (hint === gob.float64 || hasHook(hint)) return hint;
+    const { numbers } = position;
+    const isHinted = fitsWhole(value, hint);
+    // What was a fraction here although the argument's is an int stays one.
+    if (isHinted && !numbers.wasFraction) {
+      numbers.wasWhole = true;
+      return hint;
+    }
+    const isWhole = isHinted || Number.isSafeInteger(value);
+    if (isWhole ? !numbers.wasWhole : !numbers.wasFraction) {
+      if (isWhole) numbers.wasWhole = true;
+      else numbers.wasFraction = true;
+      if (numbers.wasWhole && numbers.wasFraction) {
         this.ambiguous.push(position);
       }
     }
-    return position.wasFraction ? gob.float64 : gob.int;
+    return numbers.wasFraction ? gob.float64 : gob.int;
   }
 
   #object(
@@ -122,7 +129,7 @@ export class TypeFinder {
     }
     if (value instanceof Complex) return gob.complex128;
     if (value instanceof GobNamed) return gob.interface;
-    if (hint instanceof OpaqueType && hint.hasCodec) return hint;
+    if (hasHook(hint)) return hint;
     if (isKeyless(value)) {
       throw new Misfit(`is ${kindOf(value)}, which gob has no form for`);
     }
@@ -283,6 +290,7 @@ export class TypeFinder {
     types: readonly (GobType | undefined)[],
     hint: GobType | undefined,
   ): GobType {
+    if (types[keys.indexOf("")] !== undefined) throw new Misfit(namelessField);
     if (hint instanceof StructType && isWithin(hint, keys, types)) return hint;
     const type = this.#types.struct(
       keys.flatMap((name, index) => {
@@ -338,8 +346,13 @@ function fitsWhole(value: number, hint: GobType | undefined): hint is GobType {
 
 function takesText(hint: GobType | undefined): boolean {
   return (
-    hint instanceof OpaqueType && (hint.hasCodec || hint.encoding === "text")
+    hasHook(hint) || (hint instanceof OpaqueType && hint.encoding === "text")
   );
+}
+
+/** Whether a user's codec makes the bytes, of whatever its values are. */
+function hasHook(hint: GobType | undefined): hint is OpaqueType {
+  return hint instanceof OpaqueType && hint.hasCodec;
 }
 
 function fits(hint: GobType | undefined, elem: GobType): hint is SliceType {

@@ -50,6 +50,7 @@ describe("the path of the culprit", () => {
     ["args", new Date(), gob.map(gob.string, gob.int)],
     ["args", new Uint8Array(1), gob.struct({})],
     ["args", null, gob.opaque("gob", "Coin")],
+    ["args", { "": 1 }, gob.struct({ "": gob.int })],
     ["args", { a: { b: [() => 1] } }, undefined as never],
   ];
   for (const [path, value, type] of cases) {

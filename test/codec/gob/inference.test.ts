@@ -59,6 +59,19 @@ describe("a value by itself", () => {
     });
   }
 
+  test("a field without a name is none of Go's, and a key like others", () => {
+    const inference = new Inference();
+    for (const value of [{ "": 1 }, { a: [{ "": 0.5, b: 1 }] }]) {
+      expect(() => inference.typeOf(value)).toThrow(
+        expect.objectContaining({ code: "invalid_argument" }),
+      );
+    }
+    expect(inferred(inference, { "": null }, new Map([["", 1]]))).toEqual([
+      "",
+      "map[string]int",
+    ]);
+  });
+
   test("parts that are shared again and again are too large", () => {
     let value: object = { x: 1 };
     for (let left = 60; left > 0; left--) value = { a: value, b: value };
