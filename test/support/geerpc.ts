@@ -6,6 +6,8 @@ const root = join(import.meta.dir, "../..");
 
 /** How long a process may take to say where it listens, or to end. */
 const patienceMs = 20_000;
+/** How long a program that is no longer needed may take to end in order. */
+const disposeMs = 5_000;
 
 export interface Result {
   code: number;
@@ -116,8 +118,11 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode === null) this.signal("SIGKILL");
+    // In order first, so that it leaves nothing behind.
+    if (this.#process.exitCode === null) this.signal("SIGTERM");
+    const cut = setTimeout(() => this.signal("SIGKILL"), disposeMs);
     await this.#process.exited;
+    clearTimeout(cut);
   }
 
   #said(): string {
