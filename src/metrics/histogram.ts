@@ -43,15 +43,6 @@ export class Histogram {
     }
     return 0;
   }
-
-  /** Adds all that `other` has recorded. */
-  merge(other: Histogram): void {
-    this.#count += other.#count;
-    this.#max = Math.max(this.#max, other.#max);
-    for (let at = 0; at < this.#counts.length; at++) {
-      this.#counts[at] = (this.#counts[at] ?? 0) + (other.#counts[at] ?? 0);
-    }
-  }
 }
 
 /** Values below 16 have a bucket each; above, the four bits behind the highest one choose. */

@@ -154,12 +154,7 @@ class GobRpcCodec implements Codec {
     if (oneWay) throw lacking("one-way calls");
     if (typeof form === "string") throw lacking("other body encodings");
     const declared = form ?? this.#declared(serviceMethod)?.args;
-    const header = {
-      ServiceMethod: serviceMethod,
-      Seq: seq,
-      Error: "",
-      Code: "",
-    };
+    const header = headerOf(seq, serviceMethod);
     this.#write(out, header, args, declared, undefined, "args");
   }
 
@@ -171,12 +166,7 @@ class GobRpcCodec implements Codec {
   ): void {
     const declared = this.#declared(serviceMethod)?.reply;
     const hint = this.#argumentTypes.get(serviceMethod);
-    const header = {
-      ServiceMethod: serviceMethod,
-      Seq: seq,
-      Error: "",
-      Code: "",
-    };
+    const header = headerOf(seq, serviceMethod);
     this.#write(out, header, reply, declared, hint, "reply");
   }
 
@@ -192,12 +182,7 @@ class GobRpcCodec implements Codec {
     }
     // An empty Error means success on this wire.
     const text = message === "" ? code : cutMessage(message);
-    const header = {
-      ServiceMethod: serviceMethod,
-      Seq: seq,
-      Error: text,
-      Code: code,
-    };
+    const header = headerOf(seq, serviceMethod, text, code);
     this.#write(out, header, {}, emptyStruct, undefined, "error");
   }
 
@@ -290,6 +275,16 @@ function readHeader(value: unknown): Header {
     };
   }
   throw new RpcError("internal", "a gob value is no header");
+}
+
+/** A header to write; without an error it begins a request or a reply. */
+function headerOf(
+  seq: number,
+  serviceMethod: string,
+  error = "",
+  code = "",
+): Header {
+  return { ServiceMethod: serviceMethod, Seq: seq, Error: error, Code: code };
 }
 
 function headOf({ Seq, ServiceMethod }: Header): RequestHead {
