@@ -1,9 +1,7 @@
 import { type Random, randomIndex } from "../base/random.ts";
 import type { Endpoint } from "../discovery/discovery.ts";
+import { makeRoom } from "./method-places.ts";
 import { nobodyError, type PickedCall, type Picker } from "./picker.ts";
-
-/** Methods with a place of their own: names made up by callers. */
-const maxPlaces = 1_024;
 
 /**
  * Takes the endpoints in turns, from a random place on.
@@ -21,7 +19,7 @@ const maxPlaces = 1_024;
  */
 export class RoundRobinPicker implements Picker {
   readonly #random: Random;
-  /** The address picked last, by serviceMethod; the one that started first goes when there are too many. */
+  /** The address picked last, by serviceMethod. */
   readonly #places = new Map<string, string>();
 
   constructor(random: Random) {
@@ -37,17 +35,9 @@ export class RoundRobinPicker implements Picker {
         : indexAfter(endpoints, place) % endpoints.length;
     const endpoint = endpoints[index];
     if (endpoint === undefined) throw nobodyError(call);
-    if (place === undefined) this.#makeRoom();
+    if (place === undefined) makeRoom(this.#places);
     this.#places.set(serviceMethod, endpoint.address);
     return endpoint;
-  }
-
-  #makeRoom(): void {
-    if (this.#places.size < maxPlaces) return;
-    for (const oldest of this.#places.keys()) {
-      this.#places.delete(oldest);
-      break;
-    }
   }
 }
 

@@ -1,12 +1,24 @@
 import type { Random } from "../base/random.ts";
 import { RpcError } from "../errors.ts";
+import { ConsistentHashPicker } from "./consistent-hash.ts";
+import { LeastLoadedPicker } from "./least-loaded.ts";
 import type { Picker, PickerFactory } from "./picker.ts";
 import { RandomPicker } from "./random.ts";
 import { RoundRobinPicker } from "./round-robin.ts";
+import { WeightedPicker } from "./weighted.ts";
+import { ZonePicker } from "./zone.ts";
 
 const factories = new Map<string, PickerFactory>([
   ["random", (random) => new RandomPicker(random)],
   ["round-robin", (random) => new RoundRobinPicker(random)],
+  ["weighted", (random) => new WeightedPicker(random)],
+  ["least-loaded", (random) => new LeastLoadedPicker(random)],
+  ["consistent-hash", (random) => new ConsistentHashPicker(random)],
+  [
+    "zone",
+    (random, zone) =>
+      new ZonePicker(random, zone, () => new RoundRobinPicker(random)),
+  ],
 ]);
 
 /**
@@ -29,13 +41,15 @@ export function registerPicker(name: string, factory: PickerFactory): void {
 }
 
 /**
- * Makes the picker of one client by the name of its mode.
+ * Makes the picker of one client by the name of its mode. `zone` is where the
+ * client is.
  *
  * @throws RpcError invalid_argument  no such mode; names those that there are
  */
 export function createPicker(
   name: string,
   random: Random = Math.random,
+  zone?: string,
 ): Picker {
   const factory = factories.get(name);
   if (factory === undefined) {
@@ -44,7 +58,7 @@ export function createPicker(
       `unknown select mode "${name}": write ${selectModes().join(" or ")}`,
     );
   }
-  return factory(random);
+  return factory(random, zone);
 }
 
 /** The names of all modes, sorted. */

@@ -7,6 +7,12 @@ export interface Endpoint {
   readonly address: string;
   /** Names of services; undefined: not told, counts as having all. */
   readonly services: readonly string[] | undefined;
+  /** What it can take beside the others: twice the weight, twice the calls. Not told, or not above 0: 1. */
+  readonly weight?: number;
+  /** How busy it says it is, from 0, idle, to 1. Not told, or not a number: 0. */
+  readonly load?: number;
+  /** The part of the network that it is in, such as a data centre. */
+  readonly zone?: string;
 }
 
 /**
@@ -55,14 +61,27 @@ export function endpointList(
   endpoints: readonly Endpoint[],
 ): readonly Endpoint[] {
   const byAddress = new Map<string, Endpoint>();
-  for (const { address: text, services } of endpoints) {
-    const address = canonicalAddress(text);
+  for (const endpoint of endpoints) {
+    const address = canonicalAddress(endpoint.address);
     if (byAddress.has(address)) continue;
-    const names = services === undefined ? undefined : [...services];
-    byAddress.set(address, Object.freeze({ address, services: names }));
+    byAddress.set(address, endpointAt(address, endpoint));
   }
   const sorted = [...byAddress.keys()].sort();
   return Object.freeze(sorted.map((key) => byAddress.get(key) as Endpoint));
+}
+
+/** A frozen copy, without what was not told. */
+function endpointAt(
+  address: string,
+  { services, weight, load, zone }: Endpoint,
+): Endpoint {
+  return Object.freeze({
+    address,
+    services: services === undefined ? undefined : [...services],
+    ...(weight !== undefined && { weight }),
+    ...(load !== undefined && { load }),
+    ...(zone !== undefined && { zone }),
+  });
 }
 
 /** @throws RpcError invalid_argument  not an address, or one with port 0, which is nowhere */

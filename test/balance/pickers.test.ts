@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Picker } from "../../src/balance/picker.ts";
+import type { CallOutcome } from "../../src/balance/picker.ts";
 import { RandomPicker } from "../../src/balance/random.ts";
 import { RoundRobinPicker } from "../../src/balance/round-robin.ts";
 import {
@@ -10,30 +10,19 @@ import {
 import type { Endpoint } from "../../src/discovery/discovery.ts";
 import { randomIndex, seeded } from "../../src/base/random.ts";
 import { seed, testRandom } from "../support/seed.ts";
+import { call, endpoints, listOf, picks, server, shares } from "./endpoints.ts";
 
-const call = { serviceMethod: "Foo.Sum" };
+const outcomes: CallOutcome[] = ["answered", "failed", "local"];
+const modes = [
+  "random",
+  "round-robin",
+  "weighted",
+  "least-loaded",
+  "consistent-hash",
+  "zone",
+];
 
-function endpoints(...names: string[]): readonly Endpoint[] {
-  return Object.freeze(
-    names
-      .map((name) => ({ address: `tcp@${name}:1`, services: undefined }))
-      .sort((left, right) => (left.address < right.address ? -1 : 1)),
-  );
-}
-
-function picks(picker: Picker, list: readonly Endpoint[], count: number) {
-  return Array.from({ length: count }, () => picker.pick(list, call).address);
-}
-
-function shares(addresses: readonly string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const address of addresses) {
-    counts.set(address, (counts.get(address) ?? 0) + 1);
-  }
-  return counts;
-}
-
-for (const mode of ["random", "round-robin"]) {
+for (const mode of modes) {
   describe(`every picker: ${mode}`, () => {
     test("nobody to pick is unavailable, and the call was not sent", () => {
       expect(() => createPicker(mode, testRandom()).pick([], call)).toThrow(
@@ -52,6 +41,41 @@ for (const mode of ["random", "round-robin"]) {
       const list = endpoints("a", "b", "c", "d", "e");
       const run = () => picks(createPicker(mode, seeded(seed)), list, 50);
       expect(run()).toEqual(run());
+      expect(shares(run()).size).toBeGreaterThan(1);
+    });
+
+    test("whatever comes, goes, answers or fails, one of the list is picked", () => {
+      const random = testRandom();
+      const names = ["a", "b", "c", "d", "e", "f"];
+      const picker = createPicker(mode, random, "east");
+      const inFlight: Endpoint[] = [];
+      for (let now = 0; now < 2_000; now++) {
+        const listed = names.filter(() => random() < 0.7);
+        const list = listOf(
+          ["g", ...listed].map((name) =>
+            server(name, {
+              weight: random() * 10,
+              load: random(),
+              zone: random() < 0.5 ? "east" : "west",
+            }),
+          ),
+        );
+        picker.retain?.(new Set(list.map(({ address }) => address)));
+        for (let attempt = 0; attempt < 3; attempt++) {
+          const key = random() < 0.5 ? undefined : String(random());
+          const endpoint = picker.pick(list, { ...call, key, listed: list });
+          expect(list).toContain(endpoint);
+          picker.started?.(endpoint, now);
+          inFlight.push(endpoint);
+        }
+        while (inFlight.length > 0 && random() < 0.75) {
+          const at = randomIndex(inFlight.length, random);
+          const [ended] = inFlight.splice(at, 1) as [Endpoint];
+          const outcome = outcomes[randomIndex(3, random)] as CallOutcome;
+          const latencyMs = random() < 0.1 ? undefined : random() * 100;
+          picker.ended?.(ended, outcome, latencyMs, now);
+        }
+      }
     });
   });
 }
@@ -172,8 +196,7 @@ describe("round-robin", () => {
 
 describe("select modes", () => {
   test("are listed, sorted", () => {
-    expect(selectModes()).toContain("random");
-    expect(selectModes()).toContain("round-robin");
+    expect(selectModes()).toEqual(expect.arrayContaining(modes));
     expect(selectModes()).toEqual([...selectModes()].sort());
   });
 
@@ -202,6 +225,24 @@ describe("select modes", () => {
     expect(() => registerPicker("", factory)).toThrow(
       expect.objectContaining({ code: "invalid_argument" }),
     );
+  });
+
+  test("a picker gets the client's zone", () => {
+    const west = server("b", { zone: "west" });
+    const list = [server("a", { zone: "east" }), west];
+    const near = createPicker("zone", () => 0, "west");
+    expect(near.pick(list, call)).toBe(west);
+  });
+
+  test("those that look at no outcome ask for none", () => {
+    for (const mode of modes) {
+      const { started, ended } = createPicker(mode);
+      const asks = mode === "least-loaded";
+      expect([started !== undefined, ended !== undefined]).toEqual([
+        asks,
+        asks,
+      ]);
+    }
   });
 
   test("a picker gets the client's own source of chance", () => {
