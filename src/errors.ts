@@ -87,12 +87,26 @@ export class RpcError extends Error {
    */
   static from(thrown: unknown, fallback: Code = "unknown"): RpcError {
     try {
-      return thrown instanceof RpcError ? thrown : convert(thrown, fallback);
+      return RpcError.own(thrown) ?? convert(thrown, fallback);
     } catch {
       // Such as a revoked proxy, or a getter that throws.
       const text = "what was thrown cannot be read";
       return new RpcError(fallback, text, { cause: thrown });
     }
+  }
+
+  /** What was thrown where that is an RpcError, also one of another copy of this library; undefined for all else. */
+  static own(thrown: unknown): RpcError | undefined {
+    if (thrown instanceof RpcError) return thrown;
+    if (!(thrown instanceof Error) || thrown.name !== "RpcError") {
+      return undefined;
+    }
+    const { code, details } = thrown as { code?: unknown; details?: unknown };
+    if (!isCode(code)) return undefined;
+    return new RpcError(code, String(thrown.message), {
+      details,
+      cause: thrown,
+    });
   }
 
   /** Why an aborted signal's caller gave up: `deadline_exceeded` for AbortSignal.timeout, else `cancelled`. */
@@ -117,14 +131,9 @@ export class RpcError extends Error {
 }
 
 function convert(thrown: unknown, fallback: Code): RpcError {
-  if (!(thrown instanceof Error)) {
-    return new RpcError(fallback, textOf(thrown), { cause: thrown });
-  }
-  const { code, details } = thrown as { code?: unknown; details?: unknown };
-  const message = String(thrown.message);
-  return thrown.name === "RpcError" && isCode(code)
-    ? new RpcError(code, message, { details, cause: thrown })
-    : new RpcError(fallback, message, { cause: thrown });
+  const text =
+    thrown instanceof Error ? String(thrown.message) : textOf(thrown);
+  return new RpcError(fallback, text, { cause: thrown });
 }
 
 /** The text of a thrown thing that is no Error. */

@@ -1,10 +1,11 @@
 // For those who write and call services
 
 export { selectModes } from "./balance/select-mode.ts";
-export { Call } from "./client/call.ts";
+export { Call } from "./session/call.ts";
 export { Client } from "./client/client.ts";
-export type { CallOptions, ClientOptions } from "./client/options.ts";
-export type { Remote, RemoteMethod, RemoteService } from "./client/remote.ts";
+export type { ClientOptions } from "./client/options.ts";
+export type { CallOptions, NotifyOptions } from "./service/call-options.ts";
+export type { Remote, RemoteMethod, RemoteService } from "./service/remote.ts";
 export { type Code, codes, RpcError, type RpcErrorOptions } from "./errors.ts";
 export type { OnEvent, RpcEvent } from "./events.ts";
 export { type Pair, type PairOptions, pair } from "./pair.ts";
@@ -16,10 +17,27 @@ export {
 } from "./registry/heartbeat.ts";
 export { Registry, type RegistryOptions } from "./registry/registry.ts";
 export { Server, type ServerOptions } from "./server/server.ts";
+export { currentCall, detach } from "./service/call-context.ts";
 export type { Context, Peer } from "./service/context.ts";
+export type {
+  ClientCall,
+  InterceptedCall,
+  Interceptor,
+  Next,
+  ServerCall,
+} from "./service/interceptor.ts";
 export type { MethodOptions } from "./service/method.ts";
+export {
+  type Declaring,
+  errorOf,
+  failure,
+  type ServiceError,
+} from "./service/service-error.ts";
+export type { ReplyStream, StreamCall } from "./service/stream-call.ts";
 export type { ServiceDeclaration, ServiceOptions } from "./service/services.ts";
+export type { KeepAliveOptions } from "./session/keepalive.ts";
 export { defaultLimits, type Limits } from "./wire/limits.ts";
+export type { Metadata } from "./wire/metadata.ts";
 export { type ConnectOptions, connect } from "./xclient/connect.ts";
 export type { Settled } from "./xclient/broadcast.ts";
 export { XClient, type XClientOptions } from "./xclient/xclient.ts";
@@ -51,10 +69,12 @@ export type {
   CodecContext,
   CodecFactory,
   CodecFeatures,
+  Compression,
   DeclaredTypes,
   Form,
   Inbound,
   RequestHead,
+  SessionMessages,
   Settings,
 } from "./codec/codec.ts";
 export { codecTypes, registerCodec } from "./codec/table.ts";

@@ -1,6 +1,10 @@
 import { Client } from "./client/client.ts";
 import type { ClientOptions } from "./client/options.ts";
-import { type Remote, type Unclashing, withServices } from "./client/remote.ts";
+import {
+  type Remote,
+  type Unclashing,
+  withServices,
+} from "./service/remote.ts";
 import { RpcError } from "./errors.ts";
 import { Server, type ServerOptions } from "./server/server.ts";
 import { memoryPipe } from "./transport/memory.ts";

@@ -41,6 +41,7 @@ const strangers: [string, string][] = [
 
 /** Where the runtime's own I/O may be used. */
 const withBun = [
+  "codec/binary/compression.ts",
   "transport/",
   "server/http-bridge.ts",
   "registry/registry.ts",
@@ -52,10 +53,12 @@ const withBun = [
 const packages: Record<string, string[]> = {
   citty: ["cli", "main.ts"],
   consola: ["cli"],
+  "node:async_hooks": ["base", "service"],
   "node:fs": ["transport", "server", "cli", "bench"],
   "node:fs/promises": ["server", "cli", "bench"],
   "node:os": ["server", "cli", "bench"],
   "node:path": ["server", "cli", "bench"],
+  "node:zlib": ["codec"],
 };
 
 interface Source {

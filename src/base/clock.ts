@@ -1,3 +1,5 @@
+import { outside } from "./outside.ts";
+
 /** One callback to come. */
 export interface Timer {
   /** Takes the callback back; harmless once it has run. */
@@ -13,7 +15,10 @@ export interface Timer {
 export interface Clock {
   /** Ms on a monotonic clock with an arbitrary zero: never goes back, unrelated to the date. */
   now(): number;
-  /** Runs `run` once, not before `delayMs` have passed. */
+  /**
+   * Runs `run` once, not before `delayMs` have passed, outside of the
+   * asynchronous context that this was asked in.
+   */
   after(delayMs: number, run: () => void): Timer;
 }
 
@@ -48,5 +53,5 @@ class SystemTimer implements Timer {
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  after: (delayMs, run) => new SystemTimer(delayMs, run),
+  after: (delayMs, run) => outside(() => new SystemTimer(delayMs, run)),
 };

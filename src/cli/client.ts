@@ -2,7 +2,7 @@ import { selectModes } from "../balance/select-mode.ts";
 import { openDiscovery } from "../discovery/open.ts";
 import { RpcError } from "../errors.ts";
 import type { OnEvent } from "../events.ts";
-import type { CallOptions } from "../client/options.ts";
+import type { CallOptions } from "../service/call-options.ts";
 import { splitServiceMethod } from "../service/service-method.ts";
 import type { Settled } from "../xclient/broadcast.ts";
 import { XClient } from "../xclient/xclient.ts";

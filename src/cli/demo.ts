@@ -1,5 +1,5 @@
 import { type ConsolaInstance, createConsola } from "consola";
-import type { Remote } from "../client/remote.ts";
+import type { Remote } from "../service/remote.ts";
 import { RpcError } from "../errors.ts";
 import { Registry } from "../registry/registry.ts";
 import { connect } from "../xclient/connect.ts";

@@ -30,6 +30,7 @@ export function codecOf(options: ResolvedClientOptions): Codec {
     role: "dial",
     limits,
     bodies,
+    compression: options.compression,
     declaredTypes: (serviceMethod) =>
       Object.hasOwn(gobTypes, serviceMethod)
         ? { args: gobTypes[serviceMethod] }

@@ -1,25 +1,22 @@
 import type { Codec } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import { Services } from "../service/services.ts";
-import { PendingCall } from "../session/pending-call.ts";
 import { Session } from "../session/session.ts";
 import { parseAddress } from "../transport/address.ts";
 import { dialPipe } from "../transport/dial.ts";
 import type { Pipe } from "../transport/pipe.ts";
-import { Call, CallPromise } from "./call.ts";
+import type { Call } from "../session/call.ts";
+import { Calls } from "../session/calls.ts";
 import { codecOf, codecTypeOf } from "./choose-codec.ts";
 import { optionBytes } from "./option.ts";
+import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
 import {
-  type CallOptions,
   type ClientOptions,
-  checkTimeout,
   type ResolvedClientOptions,
   resolveOptions,
 } from "./options.ts";
-import { type Remote, remote } from "./remote.ts";
+import { type Remote, remote } from "../service/remote.ts";
 import { UnansweredError } from "./unanswered-error.ts";
-
-const noOptions: CallOptions = {};
 
 /**
  * One connection to one server, for any number of calls at a time.
@@ -29,10 +26,12 @@ const noOptions: CallOptions = {};
  */
 export class Client implements AsyncDisposable {
   readonly #session: Session;
+  readonly #calls: Calls;
   readonly #options: ResolvedClientOptions;
 
   private constructor(session: Session, options: ResolvedClientOptions) {
     this.#session = session;
+    this.#calls = new Calls(session, options);
     this.#options = options;
   }
 
@@ -85,14 +84,17 @@ export class Client implements AsyncDisposable {
     options: ResolvedClientOptions,
     codec: Codec,
   ): Client {
-    const { limits, clock, onEvent } = options;
+    const { limits, clock, onEvent, callTimeoutMs, keepAlive } = options;
     const session = new Session(pipe, {
       role: "dial",
       codec,
-      services: new Services(),
+      services: servicesOf(options.services),
       limits,
       clock,
       handleTimeoutMs: 0,
+      callTimeoutMs,
+      keepAlive,
+      interceptors: [],
       onEvent,
       onClose: () => {},
     });
@@ -138,7 +140,8 @@ export class Client implements AsyncDisposable {
 
   /**
    * Calls `Service.Method` and resolves with its reply. `args` must not change
-   * until then.
+   * until then. An async iterable as `args` is sent as a stream of items; a
+   * reply that is a stream resolves as an async iterable, an ItemStream.
    *
    * @throws RpcError the handler's own, or
    *   invalid_argument   the argument cannot be sent
@@ -151,16 +154,12 @@ export class Client implements AsyncDisposable {
     args?: unknown,
     options?: CallOptions,
   ): Promise<Reply> {
-    const outcome = new CallPromise();
-    this.#start(serviceMethod, args, outcome, options);
-    return outcome.promise as Promise<Reply>;
+    return this.#calls.call(serviceMethod, args, options) as Promise<Reply>;
   }
 
   /** Starts a call and returns it; its `done` resolves when it is over. */
   go(serviceMethod: string, args?: unknown, options?: CallOptions): Call {
-    const call = new Call(serviceMethod, args);
-    this.#start(serviceMethod, args, call, options);
-    return call;
+    return this.#calls.go(serviceMethod, args, options);
   }
 
   /**
@@ -169,12 +168,12 @@ export class Client implements AsyncDisposable {
    *
    * @throws RpcError unavailable, invalid_argument, resource_exhausted (too much is queued), unimplemented (the codec has no one-way calls)
    */
-  async notify(
+  notify(
     serviceMethod: string,
     args?: unknown,
-    options: Pick<CallOptions, "body" | "gob"> = {},
+    options?: NotifyOptions,
   ): Promise<void> {
-    this.#session.notify(serviceMethod, args, options.gob ?? options.body);
+    return this.#calls.notify(serviceMethod, args, options);
   }
 
   /** A view of this client on which services are properties and methods are typed functions. */
@@ -196,26 +195,6 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #start(
-    serviceMethod: string,
-    args: unknown,
-    outcome: CallPromise | Call,
-    options: CallOptions = noOptions,
-  ): void {
-    const { timeoutMs = this.#options.callTimeoutMs, signal } = options;
-    const form = options.gob ?? options.body;
-    try {
-      if (signal?.aborted) throw RpcError.fromAbort(signal);
-      checkTimeout("timeoutMs", timeoutMs);
-    } catch (thrown) {
-      outcome.failed(RpcError.from(thrown));
-      return;
-    }
-    this.#session.start(
-      new PendingCall(serviceMethod, args, outcome, timeoutMs, signal, form),
-    );
   }
 
   /** Waits for the server to accept, for what is left of the connect timeout. */
@@ -266,4 +245,12 @@ function wasClosedByPeer(session: Session, error: RpcError): boolean {
     error.cause === undefined &&
     !session.hasHeard
   );
+}
+
+function servicesOf(given: Readonly<Record<string, object>>): Services {
+  const services = new Services();
+  for (const [name, service] of Object.entries(given)) {
+    services.register(service, name);
+  }
+  return services;
 }

@@ -6,6 +6,7 @@ import {
   type Option,
   protocolVersion,
 } from "../wire/option.ts";
+import { ownWindows } from "../session/windows.ts";
 import type { ResolvedClientOptions } from "./options.ts";
 
 const nanosecondsPerMs = 1e6;
@@ -14,7 +15,8 @@ const nanosecondsPerMs = 1e6;
 export function optionBytes(
   options: ResolvedClientOptions,
 ): Uint8Array | undefined {
-  const { codec, bodies, connectTimeoutMs, handleTimeoutMs } = options;
+  const { codec, bodies, connectTimeoutMs, handleTimeoutMs, compression } =
+    options;
   if (!hasOption(codec)) return undefined;
   const option: Option = {
     MagicNumber: magicNumber,
@@ -23,6 +25,8 @@ export function optionBytes(
     HandleTimeout: nanosecondsOf(handleTimeoutMs),
     Protocol: protocolVersion,
     ...(bodies.length > 0 ? { Bodies: [...bodies] } : {}),
+    ...(compression !== undefined ? { Compression: ["zstd"] } : {}),
+    ...windowsOf(options),
   };
   return codec === gobCodecType
     ? encodePaddedOption(option)
@@ -33,4 +37,15 @@ export function optionBytes(
 function nanosecondsOf(timeoutMs: number): number {
   const nanoseconds = Math.ceil(timeoutMs * nanosecondsPerMs);
   return Math.min(Number.MAX_SAFE_INTEGER, nanoseconds);
+}
+
+/** The windows that are not the default. */
+function windowsOf({ limits }: ResolvedClientOptions): Partial<Option> {
+  const { streamWindowBytes, connectionWindowBytes } = ownWindows(limits);
+  return {
+    ...(streamWindowBytes !== undefined && { StreamWindow: streamWindowBytes }),
+    ...(connectionWindowBytes !== undefined && {
+      ConnectionWindow: connectionWindowBytes,
+    }),
+  };
 }

@@ -1,22 +1,18 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { GobRegistry } from "../codec/gob/gob-registry.ts";
 import type { GobType } from "../codec/gob/gob-type.ts";
+import type { Compression } from "../codec/codec.ts";
+import { resolveCompression } from "../codec/compression-option.ts";
 import { Inferences } from "../codec/gob/inferences.ts";
 import { binaryCodecType } from "../codec/table.ts";
-import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
+import type { Interceptor } from "../service/interceptor.ts";
+import {
+  type KeepAliveOptions,
+  resolveKeepAlive,
+} from "../session/keepalive.ts";
+import { checkTimeout, defaultCallTimeoutMs } from "../service/call-options.ts";
 import { type Limits, resolveLimits } from "../wire/limits.ts";
-
-export interface CallOptions {
-  /** How long the caller waits, in ms; 0 is for ever. Default 5,000. */
-  timeoutMs?: number;
-  /** Gives the call up when it aborts; the handler's signal aborts, too. */
-  signal?: AbortSignal;
-  /** Forces a body encoding: "json" skips the check of what JSON would change, other names are the user's own. */
-  body?: string;
-  /** On gob connections: the argument's Go type, where its value alone does not tell. */
-  gob?: GobType;
-}
 
 export interface ClientOptions {
   /**
@@ -38,6 +34,14 @@ export interface ClientOptions {
   gobRegistry?: GobRegistry;
   /** On gob connections: what was learnt of arguments' types. Each client has its own; an XClient gives its to all of its clients. */
   inferences?: Inferences;
+  /** Services that the server may call over this connection, by name: instances, or objects of functions. */
+  services?: Readonly<Record<string, object>>;
+  /** Compresses bodies of so many bytes and more, where the server does, too. Off by default. */
+  compression?: Partial<Compression> | boolean;
+  /** When to ask a silent server whether it is there; 0 is never. */
+  keepAlive?: Partial<KeepAliveOptions>;
+  /** Stand around each call, the first one outermost. */
+  interceptors?: readonly Interceptor[];
   limits?: Partial<Limits>;
   clock?: Clock;
   onEvent?: OnEvent;
@@ -47,8 +51,13 @@ export interface ClientOptions {
 
 /** ClientOptions with every default filled in. */
 export type ResolvedClientOptions = Required<
-  Omit<ClientOptions, "signal" | "limits" | "gobRegistry">
+  Omit<
+    ClientOptions,
+    "signal" | "limits" | "gobRegistry" | "compression" | "keepAlive"
+  >
 > & {
+  compression: Compression | undefined;
+  keepAlive: KeepAliveOptions;
   limits: Limits;
   signal: AbortSignal | undefined;
   gobRegistry: GobRegistry | undefined;
@@ -59,12 +68,16 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
   const resolved = {
     codec: options.codec ?? binaryCodecType,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    callTimeoutMs: options.callTimeoutMs ?? 5_000,
+    callTimeoutMs: options.callTimeoutMs ?? defaultCallTimeoutMs,
     handleTimeoutMs: options.handleTimeoutMs ?? 0,
     bodies: options.bodies ?? [],
     gobTypes: options.gobTypes ?? {},
     gobRegistry: options.gobRegistry,
     inferences: options.inferences ?? new Inferences(),
+    services: options.services ?? {},
+    compression: resolveCompression(options.compression),
+    keepAlive: resolveKeepAlive(options.keepAlive),
+    interceptors: options.interceptors ?? [],
     limits: resolveLimits(options.limits),
     clock: options.clock ?? systemClock,
     onEvent: options.onEvent ? quiet(options.onEvent) : () => {},
@@ -78,13 +91,4 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
     checkTimeout(name, resolved[name]);
   }
   return resolved;
-}
-
-/** @throws RpcError invalid_argument */
-export function checkTimeout(name: string, timeoutMs: number): void {
-  if (typeof timeoutMs === "number" && timeoutMs >= 0) return;
-  throw new RpcError(
-    "invalid_argument",
-    `${name} is ${timeoutMs}: write a number of milliseconds from 0 (0 is no limit)`,
-  );
 }

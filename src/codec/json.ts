@@ -115,11 +115,13 @@ class JsonCodec implements Codec {
 
   writeRequest(
     out: SendBuffer,
-    { seq, serviceMethod, oneWay }: RequestHead,
+    { seq, serviceMethod, oneWay, isStream, metadata }: RequestHead,
     args: unknown,
     form?: Form,
   ): void {
     if (oneWay) throw lacking("one-way calls");
+    if (isStream) throw lacking("streams");
+    if (metadata !== undefined) throw lacking("metadata");
     if (typeof form === "string" && form !== "json") {
       throw lacking(`a body encoding "${form}"`);
     }

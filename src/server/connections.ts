@@ -1,16 +1,19 @@
 import type { Clock } from "../base/clock.ts";
-import type { Codec, CodecContext } from "../codec/codec.ts";
+import type { Codec, CodecContext, Compression } from "../codec/codec.ts";
 import type { GobRegistry } from "../codec/gob/gob-registry.ts";
 import { Inferences } from "../codec/gob/inferences.ts";
 import { createCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { cutText, type OnEvent } from "../events.ts";
+import { defaultCallTimeoutMs } from "../service/call-options.ts";
+import type { Interceptor } from "../service/interceptor.ts";
 import type { Services } from "../service/services.ts";
 import { drainError } from "../session/callee.ts";
-import { Session } from "../session/session.ts";
+import type { KeepAliveOptions } from "../session/keepalive.ts";
+import { Session, type SessionOptions } from "../session/session.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import type { Limits } from "../wire/limits.ts";
-import type { ParsedOption } from "../wire/option.ts";
+import type { Option, ParsedOption } from "../wire/option.ts";
 import { encodeRefusal } from "../wire/refusal.ts";
 import { chooseCodec } from "./choose-codec.ts";
 import { closingAnswer } from "./closing-answer.ts";
@@ -31,6 +34,9 @@ export interface ConnectionsOptions {
   limits: Limits;
   clock: Clock;
   handleTimeoutMs: number;
+  keepAlive: KeepAliveOptions;
+  compression: Compression | undefined;
+  interceptors: readonly Interceptor[];
   onEvent: OnEvent;
   bridge: Pick<HttpBridge, "carry">;
   gobRegistry?: GobRegistry | undefined;
@@ -164,7 +170,9 @@ export class Connections {
   #accept(pipe: Pipe, parsed: ParsedOption, rest: Uint8Array): void {
     this.#greeting.delete(pipe);
     const { isAccepting } = this.#options;
-    const { codec, refusal: flaw } = chooseCodec(parsed, this.#codecContext);
+    const compression = this.#agreedCompression(parsed.option);
+    const context = { ...this.#codecContext, compression };
+    const { codec, refusal: flaw } = chooseCodec(parsed, context);
     const refusal = flaw ?? (isAccepting() ? undefined : drainError());
     if (refusal !== undefined) this.#refused(pipe, refusal);
     if (codec === undefined) {
@@ -174,7 +182,14 @@ export class Connections {
     }
     const { handleTimeoutMs } = this.#options;
     const askedMs = parsed.option.HandleTimeout / nanosecondsPerMs;
-    const session = this.#open(pipe, codec, shorter(handleTimeoutMs, askedMs));
+    const { StreamWindow, ConnectionWindow } = parsed.option;
+    const session = this.#open(pipe, codec, shorter(handleTimeoutMs, askedMs), {
+      peerWindows: {
+        streamWindowBytes: StreamWindow,
+        connectionWindowBytes: ConnectionWindow,
+      },
+      compression: compression && "zstd",
+    });
     if (refusal !== undefined) {
       session.refuse(refusal);
       return;
@@ -199,8 +214,19 @@ export class Connections {
     if (bytes.length > 0) session.data(bytes);
   }
 
-  #open(pipe: Pipe, codec: Codec, handleTimeoutMs: number): Session {
+  /** How bodies are compressed: where this server does, and the peer asks for it. */
+  #agreedCompression({ Compression = [] }: Option): Compression | undefined {
+    return Compression.includes("zstd") ? this.#options.compression : undefined;
+  }
+
+  #open(
+    pipe: Pipe,
+    codec: Codec,
+    handleTimeoutMs: number,
+    agreed: Pick<SessionOptions, "peerWindows" | "compression"> = {},
+  ): Session {
     const { services, limits, clock, onEvent } = this.#options;
+    const { keepAlive, interceptors } = this.#options;
     const session = new Session(pipe, {
       role: "accept",
       codec,
@@ -208,6 +234,10 @@ export class Connections {
       limits,
       clock,
       handleTimeoutMs,
+      callTimeoutMs: defaultCallTimeoutMs,
+      keepAlive,
+      interceptors,
+      ...agreed,
       onEvent,
       onClose: () => {
         this.#sessions.delete(session);

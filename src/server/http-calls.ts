@@ -1,3 +1,4 @@
+import { closeUnread } from "../base/async-values.ts";
 import type { Clock } from "../base/clock.ts";
 import { parseJson, refuseUnlessPlain, stringifyJson } from "../codec/value.ts";
 import { RpcError } from "../errors.ts";
@@ -5,7 +6,9 @@ import type { OnEvent } from "../events.ts";
 import { jsonAnswer } from "../http/answer.ts";
 import { bodyStatus, readBody } from "../http/body.ts";
 import type { Peer } from "../service/context.ts";
+import { silentPeer } from "../service/silent-peer.ts";
 import { type Answerer, Handlers } from "../service/handlers.ts";
+import type { Interceptor } from "../service/interceptor.ts";
 import { Invocation } from "../service/invocation.ts";
 import type { Services } from "../service/services.ts";
 import { drainError } from "../session/callee.ts";
@@ -18,6 +21,7 @@ export interface HttpCallsOptions {
   limits: Limits;
   clock: Clock;
   handleTimeoutMs: number;
+  interceptors: readonly Interceptor[];
   onEvent: OnEvent;
   /** False while the server drains: new calls are refused as not started. */
   isAccepting(): boolean;
@@ -35,7 +39,7 @@ interface Waiting {
 
 /** From a request's head to the last byte of its body. */
 const bodyTimeoutMs = 30_000;
-const somewhere: Peer = Object.freeze({ address: "http" });
+const somewhere = silentPeer("http");
 
 /**
  * Calls by `POST /rpc/Service.Method`: the body is the argument as JSON, the
@@ -54,6 +58,7 @@ export class HttpCalls implements Answerer {
 
   constructor(options: HttpCallsOptions) {
     const { services, limits, clock, handleTimeoutMs, onEvent } = options;
+    const { interceptors } = options;
     this.#options = options;
     this.#handlers = new Handlers({
       services,
@@ -61,6 +66,7 @@ export class HttpCalls implements Answerer {
       clock,
       handleTimeoutMs,
       maxRunning: limits.maxRunningHandlers,
+      interceptors,
       onEvent,
     });
   }
@@ -127,6 +133,18 @@ export class HttpCalls implements Answerer {
 
   fail({ seq }: Invocation, error: RpcError): void {
     this.#answer(seq, this.#errorAnswer(error));
+  }
+
+  /** One reply is one JSON text. */
+  async stream(
+    _invocation: Invocation,
+    items: AsyncIterable<unknown>,
+  ): Promise<void> {
+    await closeUnread(items);
+    throw new RpcError(
+      "unimplemented",
+      "the reply is a stream, which a POST cannot carry: use a geerpc client",
+    );
   }
 
   settled(): void {}
@@ -222,7 +240,7 @@ export class HttpCalls implements Answerer {
 }
 
 function peerAt(host: string): Peer {
-  return { address: `http@${host.includes(":") ? `[${host}]` : host}` };
+  return silentPeer(`http@${host.includes(":") ? `[${host}]` : host}`);
 }
 
 /**

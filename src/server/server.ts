@@ -1,8 +1,15 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { GobRegistry } from "../codec/gob/gob-registry.ts";
+import type { Compression } from "../codec/codec.ts";
+import { resolveCompression } from "../codec/compression-option.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import type { Method } from "../service/method.ts";
 import { type ServiceOptions, Services } from "../service/services.ts";
+import type { Interceptor } from "../service/interceptor.ts";
+import {
+  type KeepAliveOptions,
+  resolveKeepAlive,
+} from "../session/keepalive.ts";
 import { drainError } from "../session/callee.ts";
 import { parseAddress } from "../transport/address.ts";
 import { type Listener, listenPipes } from "../transport/listen.ts";
@@ -18,6 +25,12 @@ export interface ServerOptions {
   handleTimeoutMs?: number;
   /** On gob connections: names of types inside interfaces, and what the bytes of opaque types mean. */
   gobRegistry?: GobRegistry;
+  /** Compresses bodies of so many bytes and more towards clients that ask for it. Off by default. */
+  compression?: Partial<Compression> | boolean;
+  /** When to ask a silent client whether it is there; 0 is never. */
+  keepAlive?: Partial<KeepAliveOptions>;
+  /** Stand around each call, the first one outermost. */
+  interceptors?: readonly Interceptor[];
   limits?: Partial<Limits>;
   /** What `GET /readyz` says besides "not draining", for example that a registry knows this server. */
   isReady?: () => boolean;
@@ -60,6 +73,7 @@ export class Server implements AsyncDisposable {
         "handleTimeoutMs",
         options.handleTimeoutMs ?? 0,
       ),
+      interceptors: options.interceptors ?? [],
       onEvent,
       isAccepting: () => !this.#isDraining,
     };
@@ -71,7 +85,13 @@ export class Server implements AsyncDisposable {
     this.#bridge = new HttpBridge((request) => this.fetch(request), clock);
     const { gobRegistry } = options;
     const bridge = this.#bridge;
-    this.#connections = new Connections({ ...shared, bridge, gobRegistry });
+    this.#connections = new Connections({
+      ...shared,
+      bridge,
+      gobRegistry,
+      keepAlive: resolveKeepAlive(options.keepAlive),
+      compression: resolveCompression(options.compression),
+    });
     this.#services.register(
       { list: () => ({ services: this.#names() }) },
       "_geerpc",

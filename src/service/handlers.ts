@@ -1,14 +1,30 @@
 import { Alarm } from "../base/alarm.ts";
+import {
+  closeUnread,
+  isAsyncIterable,
+  isThenable,
+} from "../base/async-values.ts";
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
+import { itemsInside } from "./call-context.ts";
+import { intercept, type Interceptor } from "./interceptor.ts";
 import type { Invocation } from "./invocation.ts";
+import type { Method } from "./method.ts";
 import type { Services } from "./services.ts";
 
 /** Where answers go: exactly one reply() or fail() per invocation that wants one. */
 export interface Answerer {
   reply(invocation: Invocation, value: unknown): void;
   fail(invocation: Invocation, error: RpcError): void;
+  /**
+   * The reply is a stream: sends its items and its end. Resolves when that is
+   * done or nobody wants it any more, and the source has ended; rejects with
+   * what the source throws, behind its last item.
+   *
+   * @throws RpcError unimplemented, resource_exhausted  it cannot be sent
+   */
+  stream(invocation: Invocation, items: AsyncIterable<unknown>): Promise<void>;
   /** Handlers that answered later have left the table, or nobody waits for them any more; their answers were given before. */
   settled(): void;
 }
@@ -20,6 +36,8 @@ export interface HandlersOptions {
   /** The longest that a handler may take, in ms; 0 is no limit. */
   handleTimeoutMs: number;
   maxRunning: number;
+  /** Stand around each call, the first one outermost. */
+  interceptors: readonly Interceptor[];
   onEvent: OnEvent;
 }
 
@@ -71,20 +89,25 @@ export class Handlers {
     const { services } = this.#options;
     let result: unknown;
     let isLater: boolean;
+    let isStream: boolean;
     try {
       const method = services.find(invocation.serviceMethod);
       this.#admit(invocation, method.inFlight < method.maxRunning);
       invocation.startedAt = startedAt;
       this.#setDeadline(invocation, method.timeoutMs);
       invocation.method = method;
-      result = method.begin(invocation.args, invocation);
+      result = this.#begin(method, invocation);
       isLater = isThenable(result);
+      isStream = !isLater && isAsyncIterable(result);
     } catch (thrown) {
       return this.#failed(invocation, thrown);
     }
     // Of a promise this is the promise itself; of another thenable one that settles once.
-    if (!isLater) return this.#succeeded(invocation, result);
-    this.#wait(invocation, Promise.resolve(result));
+    if (isLater) this.#wait(invocation, Promise.resolve(result));
+    else if (isStream) {
+      this.#enter(invocation);
+      this.#stream(invocation, result as AsyncIterable<unknown>);
+    } else return this.#succeeded(invocation, result);
     return undefined;
   }
 
@@ -96,6 +119,17 @@ export class Handlers {
       invocation,
       new RpcError("cancelled", "the caller cancelled the call"),
     );
+  }
+
+  /**
+   * The call cannot go on: it is answered with `error` now, and the handler's
+   * signal aborts. False where nobody waits for such a call.
+   */
+  fail(seq: number, error: RpcError): boolean {
+    const invocation = this.#running.get(seq);
+    if (invocation === undefined || invocation.isAnswered) return false;
+    this.#answerEarly(invocation, error);
+    return true;
   }
 
   /** Nobody can be answered any more. */
@@ -122,12 +156,12 @@ export class Handlers {
   }
 
   #admit({ seq, serviceMethod }: Invocation, hasRoom: boolean): void {
-    if (this.#running.has(seq)) {
-      throw new RpcError(
-        "invalid_argument",
-        `a call with seq ${seq} is running already`,
-        { sent: false },
-      );
+    const running = this.#running.get(seq);
+    if (running !== undefined) {
+      const error = secondCallError(seq);
+      // One seq gets one answer, which is the error for both.
+      this.#giveUp(running, error);
+      throw error;
     }
     if (!hasRoom || this.isFull) {
       throw new RpcError(
@@ -158,24 +192,103 @@ export class Handlers {
     if (deadlineAt < Infinity) invocation.deadlineAt = deadlineAt;
   }
 
-  #wait(invocation: Invocation, result: Promise<unknown>): void {
+  #begin(method: Method, invocation: Invocation): unknown {
+    const { interceptors } = this.#options;
+    const { args } = invocation;
+    if (interceptors.length === 0) return method.begin(args, invocation);
+    method.countIn(args);
+    const { serviceMethod, metadata } = invocation;
+    return intercept(
+      interceptors,
+      { side: "server", serviceMethod, args, metadata, context: invocation },
+      (call) => {
+        invocation.metadata = call.metadata;
+        return method.run(call.args, invocation);
+      },
+    );
+  }
+
+  /** This one answers later. */
+  #enter(invocation: Invocation): void {
     this.#running.set(invocation.seq, invocation);
     this.#unansweredCount++;
     if (invocation.deadlineAt !== undefined) {
       this.#deadlines.by(invocation.deadlineAt);
     }
+  }
+
+  #wait(invocation: Invocation, result: Promise<unknown>): void {
+    this.#enter(invocation);
     result.then(
       (reply) => {
+        let isStream: boolean;
+        try {
+          isStream = isAsyncIterable(reply);
+        } catch (thrown) {
+          this.#endedWith(invocation, thrown);
+          return;
+        }
+        if (isStream) {
+          this.#stream(invocation, reply as AsyncIterable<unknown>);
+          return;
+        }
         this.#leave(invocation);
         this.#succeeded(invocation, reply);
         this.#options.answerer.settled();
       },
-      (thrown) => {
+      (thrown) => this.#endedWith(invocation, thrown),
+    );
+  }
+
+  #endedWith(invocation: Invocation, thrown: unknown): void {
+    this.#leave(invocation);
+    this.#failed(invocation, thrown);
+    this.#options.answerer.settled();
+  }
+
+  /** The reply is a stream, which ends later. */
+  #stream(invocation: Invocation, items: AsyncIterable<unknown>): void {
+    this.#setStreamDeadline(invocation);
+    this.#sent(invocation, items).then(
+      () => {
         this.#leave(invocation);
-        this.#failed(invocation, thrown);
+        const wasAnswered = invocation.isAnswered;
+        invocation.isAnswered = true;
+        this.#count(invocation, wasAnswered);
         this.#options.answerer.settled();
       },
+      (thrown) => this.#endedWith(invocation, thrown),
     );
+  }
+
+  /**
+   * A method's own limit is for the whole of a stream, and so is a caller's
+   * that was asked for; all others are for its beginning.
+   */
+  #setStreamDeadline(invocation: Invocation): void {
+    const { startedAt, arrivedAt = startedAt, method } = invocation;
+    const callerMs = invocation.isUntilReply ? 0 : invocation.timeoutMs;
+    const deadlineAt = Math.min(
+      arrivedAt + (callerMs || Infinity),
+      startedAt + (method?.timeoutMs || Infinity),
+    );
+    invocation.deadlineAt = deadlineAt < Infinity ? deadlineAt : undefined;
+  }
+
+  async #sent(
+    invocation: Invocation,
+    items: AsyncIterable<unknown>,
+  ): Promise<void> {
+    const { isAnswered, isOneWay } = invocation;
+    if (!isAnswered && !isOneWay) {
+      await this.#options.answerer.stream(
+        invocation,
+        itemsInside(invocation, items),
+      );
+    } else {
+      // Nobody takes it: the source is ended without being asked.
+      await closeUnread(itemsInside(invocation, items));
+    }
   }
 
   #succeeded(invocation: Invocation, reply: unknown): number {
@@ -235,11 +348,24 @@ export class Handlers {
       // The original's words, which its clients know.
       `rpc server: request handle timeout: expect within ${timeoutMs}ms`,
     );
-    this.#giveUp(invocation, error);
-    const { serviceMethod, isOneWay } = invocation;
-    if (!isOneWay) this.#options.answerer.fail(invocation, error);
+    this.#answerEarly(invocation, error);
+    const { serviceMethod } = invocation;
     this.#onEvent({ kind: "handler-timeout", serviceMethod, timeoutMs });
   }
+
+  /** Answers for a handler that goes on. */
+  #answerEarly(invocation: Invocation, error: RpcError): void {
+    this.#giveUp(invocation, error);
+    if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
+  }
+}
+
+/** What a caller gets that gives two calls the same seq. */
+export function secondCallError(seq: number): RpcError {
+  return new RpcError(
+    "internal",
+    `a second call with seq ${seq} came while the first was running`,
+  );
 }
 
 /**
@@ -264,12 +390,4 @@ function isForeign(thrown: unknown): boolean {
   } catch {
     return true;
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return (
-    ((typeof value === "object" && value !== null) ||
-      typeof value === "function") &&
-    typeof (value as { then?: unknown }).then === "function"
-  );
 }

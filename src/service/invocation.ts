@@ -1,8 +1,9 @@
 import type { RpcError } from "../errors.ts";
+import type { Metadata } from "../wire/metadata.ts";
 import type { Context, Peer } from "./context.ts";
 import type { Method } from "./method.ts";
 
-const noMetadata: ReadonlyMap<string, string | Uint8Array> = new Map();
+const noMetadata: Metadata = new Map();
 
 /**
  * One call being served: the request, the handler's context and what became
@@ -17,6 +18,10 @@ export class Invocation implements Context {
   /** What the caller allows, in ms from its arrival; 0 is no limit. */
   readonly timeoutMs: number;
   metadata = noMetadata;
+  /** Whether the caller's timeout is over once a stream has begun. */
+  isUntilReply = false;
+  /** Told when nobody wants the result any more: what sends it stops. */
+  onAbort: ((reason: RpcError) => void) | undefined;
   /** An instant on the clock, where it had to wait for its turn; else that is `startedAt`. */
   arrivedAt: number | undefined;
   deadlineAt: number | undefined;
@@ -26,6 +31,7 @@ export class Invocation implements Context {
   isAnswered = false;
   #controller: AbortController | undefined;
   #abortReason: RpcError | undefined;
+  #responseMetadata: Map<string, string | Uint8Array> | undefined;
 
   constructor(
     seq: number,
@@ -43,6 +49,19 @@ export class Invocation implements Context {
     this.peer = peer;
   }
 
+  get responseMetadata(): Map<string, string | Uint8Array> {
+    this.#responseMetadata ??= new Map();
+    return this.#responseMetadata;
+  }
+
+  /** What was set since the last time, and is to be sent; undefined for nothing. */
+  takeResponseMetadata(): Metadata | undefined {
+    const metadata = this.#responseMetadata;
+    if (metadata === undefined || metadata.size === 0) return undefined;
+    this.#responseMetadata = undefined;
+    return metadata;
+  }
+
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -57,5 +76,6 @@ export class Invocation implements Context {
   abort(reason: RpcError): void {
     this.#abortReason ??= reason;
     this.#controller?.abort(reason);
+    this.onAbort?.(reason);
   }
 }

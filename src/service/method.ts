@@ -1,7 +1,9 @@
+import { outside } from "../base/outside.ts";
 import type { GobType } from "../codec/gob/gob-type.ts";
 import { Histogram } from "../metrics/histogram.ts";
-import type { Context } from "./context.ts";
 import { checkNumber } from "../wire/limits.ts";
+import { enterCall, runInside } from "./call-context.ts";
+import type { Context } from "./context.ts";
 import { Shape } from "./shape.ts";
 
 /** A function that answers calls. It may answer at once or with a promise. */
@@ -49,12 +51,30 @@ export class Method {
     this.replyType = gob?.reply;
   }
 
-  /** Counts a call in and runs the handler; whoever calls this calls end() once. */
+  /**
+   * Counts a call in and runs the handler, for which `context` is the current
+   * call; whoever calls this calls end() once.
+   */
   begin(args: unknown, context: Context): unknown {
+    this.countIn(args);
+    return outside(() => {
+      enterCall(context);
+      return this.#handler.call(this.#target, args as never, context);
+    });
+  }
+
+  /** Counts a call in, as begin() does, for an owner that itself calls run(): once, often or never. */
+  countIn(args: unknown): void {
     this.inFlight++;
     const calls = ++this.calls;
     if (calls <= sampledCalls || (calls & 1023) === 0) this.shape.add(args);
-    return this.#handler.call(this.#target, args as never, context);
+  }
+
+  /** Runs the handler as begin() does, in a call that has started already: storages of its interceptors reach it. */
+  run(args: unknown, context: Context): unknown {
+    return runInside(context, () =>
+      this.#handler.call(this.#target, args as never, context),
+    );
   }
 
   /** Counts a call out. */

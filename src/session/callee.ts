@@ -2,13 +2,21 @@ import { Queue } from "../base/queue.ts";
 import type { RequestHead } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import type { Peer } from "../service/context.ts";
-import { Handlers, type HandlersOptions } from "../service/handlers.ts";
+import {
+  Handlers,
+  type HandlersOptions,
+  secondCallError,
+} from "../service/handlers.ts";
 import { Invocation } from "../service/invocation.ts";
+import type { Flow } from "./flow.ts";
 import type { Sender } from "./sender.ts";
+import { ServedStreams } from "./served-streams.ts";
+import { Transit } from "./transit.ts";
 
 export interface CalleeOptions extends Omit<HandlersOptions, "answerer"> {
   /** Who calls, for handlers. */
-  peerAddress: string;
+  peer: Peer;
+  maxStreams: number;
   /** Whether requests wait while too much is queued: never at the dialling end, or both ends would wait. */
   yieldsToCongestion: boolean;
   /** Where they do not wait: told when the peer asks on and on, and does not read the answers. */
@@ -32,6 +40,12 @@ export class Callee {
   readonly #ready = new Queue<Invocation>();
   /** Those of them that their callers have taken back. */
   readonly #cancelled = new Set<number>();
+  readonly #flow: Flow;
+  readonly #streams: ServedStreams;
+  readonly #transit = new Transit();
+  /** The last request that was taken. */
+  #lastSeq = 0;
+  #takenCount = 0;
   /** When the requests were read that came since the last advance(). */
   #readAt: number | undefined;
   #isPaused = false;
@@ -39,11 +53,18 @@ export class Callee {
   #isRefusing = false;
   #hasEnded = false;
 
-  constructor(sender: Sender, options: CalleeOptions) {
+  constructor(sender: Sender, flow: Flow, options: CalleeOptions) {
     this.#sender = sender;
+    this.#flow = flow;
+    this.#streams = new ServedStreams(sender, flow, options.maxStreams);
     this.#options = options;
     this.#handlers = new Handlers({ ...options, answerer: this });
-    this.#peer = Object.freeze({ address: options.peerAddress });
+    this.#peer = options.peer;
+  }
+
+  /** Requests so far. */
+  get takenCount(): number {
+    return this.#takenCount;
   }
 
   /** Requests that have no answer yet, and for which somebody waits. */
@@ -58,16 +79,37 @@ export class Callee {
       this.badRequest(head, drainError());
       return;
     }
+    const { seq } = head;
+    if (head.isStream) {
+      if (this.#streams.has(seq)) {
+        this.#fail(seq, secondCallError(seq));
+        return;
+      }
+      try {
+        args = this.#streams.receive(seq);
+      } catch (thrown) {
+        this.badRequest(head, RpcError.from(thrown));
+        return;
+      }
+    }
     const invocation = new Invocation(
-      head.seq,
+      seq,
       head.serviceMethod,
       args,
       head.timeoutMs,
       head.oneWay,
       this.#peer,
     );
+    if (head.isStream)
+      invocation.onAbort = (reason) => this.#streams.end(seq, reason);
+    if (head.metadata !== undefined) invocation.metadata = head.metadata;
+    invocation.isUntilReply = head.untilReply === true;
     this.#readAt ??= this.#options.clock.now();
-    invocation.arrivedAt = this.#readAt;
+    invocation.arrivedAt =
+      this.#readAt - this.#transit.waitedMs(head.sentAtMs, this.#readAt);
+    this.#takenCount++;
+    // Those whose body comes in pieces arrive later than they were begun.
+    if (seq > this.#lastSeq) this.#lastSeq = seq;
     this.#ready.push(invocation);
   }
 
@@ -83,11 +125,37 @@ export class Callee {
   cancel(seq: number): void {
     if (this.#ready.length > 0) this.#cancelled.add(seq);
     this.#handlers.cancel(seq);
+    this.#streams.end(seq, cancelledError());
   }
 
-  /** From now on requests are answered as not started. */
-  refuseRequests(): void {
+  /** Whether items of this call's argument are still waited for. */
+  awaits(seq: number): boolean {
+    return this.#streams.awaits(seq);
+  }
+
+  /** An item of an argument came. @throws RpcError as ServedStreams.item */
+  item(seq: number, item: unknown, bytes: number): void {
+    if (!this.#streams.item(seq, item, bytes)) this.#break(seq, "an item");
+  }
+
+  /** An item of an argument cannot be read: its call fails. @throws RpcError as item */
+  badItem(seq: number, error: RpcError, bytes: number): void {
+    this.#flow.drop(bytes);
+    this.#fail(seq, error);
+  }
+
+  halfClose(seq: number): void {
+    if (!this.#streams.halfClose(seq)) this.#break(seq, "an end");
+  }
+
+  grant(seq: number, bytes: number): void {
+    this.#streams.grant(seq, bytes);
+  }
+
+  /** From now on requests are answered as not started. Returns the seq of the last one that was taken. */
+  refuseRequests(): number {
     this.#isRefusing = true;
+    return this.#lastSeq;
   }
 
   /** Starts the handlers of what was read, as far as there is room; has more read when there is. */
@@ -98,6 +166,7 @@ export class Callee {
     while (!this.#hasEnded && !this.#mustWait) {
       const invocation = this.#ready.shift();
       if (invocation === undefined) break;
+      // Of no interest any more to its caller.
       if (!this.#cancelled.delete(invocation.seq)) {
         // The end of one is the beginning of the next: half as many looks at the clock.
         now = this.#handlers.start(invocation, now);
@@ -123,21 +192,61 @@ export class Callee {
     this.#handlers.abortAll(reason);
   }
 
-  reply({ seq, serviceMethod }: Invocation, value: unknown): void {
+  reply(invocation: Invocation, value: unknown): void {
+    const { seq, serviceMethod } = invocation;
     if (this.#hasEnded) return;
-    this.#sender.response(seq, serviceMethod, value);
-    this.#checkFlood();
+    const metadata = invocation.takeResponseMetadata();
+    this.#sender.response(seq, serviceMethod, value, metadata);
+    this.#answered(invocation);
   }
 
-  fail({ seq, serviceMethod }: Invocation, error: RpcError): void {
+  fail(invocation: Invocation, error: RpcError): void {
+    const { seq, serviceMethod } = invocation;
     if (this.#hasEnded) return;
-    this.#sender.error(seq, serviceMethod, error);
-    this.#checkFlood();
+    const metadata = invocation.takeResponseMetadata();
+    this.#sender.error(seq, serviceMethod, error, metadata);
+    this.#answered(invocation);
+  }
+
+  async stream(
+    invocation: Invocation,
+    items: AsyncIterable<unknown>,
+  ): Promise<void> {
+    const { seq } = invocation;
+    invocation.onAbort = (reason) => this.#streams.end(seq, reason);
+    await this.#streams.send(invocation, items);
+    this.#answered(invocation);
   }
 
   settled(): void {
     if (this.#isPaused) this.resume();
     else this.#options.onSettled();
+  }
+
+  /** The caller breaks the protocol for one call: where that runs, it fails. */
+  #break(seq: number, what: string): void {
+    const error = new RpcError(
+      "internal",
+      `${what} came that does not belong to the call's argument`,
+    );
+    this.#fail(seq, error);
+  }
+
+  /** Answers a call with an error, and stops what runs for it. One that nobody waits for is left alone. */
+  #fail(seq: number, error: RpcError): void {
+    if (this.#handlers.fail(seq, error) || !this.#streams.has(seq)) return;
+    // It waits for its turn.
+    this.#cancelled.add(seq);
+    this.#streams.end(seq, error);
+    this.#sender.error(seq, "", error);
+    this.#checkFlood();
+  }
+
+  /** Nothing more is said of this call: what is left of its argument is not wanted. */
+  #answered({ seq, onAbort }: Invocation): void {
+    // Without it the streams of that seq are another call's, which runs already.
+    if (onAbort !== undefined) this.#streams.end(seq, answeredError());
+    this.#checkFlood();
   }
 
   #checkFlood(): void {
@@ -166,4 +275,13 @@ export function drainError(): RpcError {
   return new RpcError("unavailable", "the server is shutting down", {
     sent: false,
   });
+}
+
+function cancelledError(): RpcError {
+  return new RpcError("cancelled", "the caller cancelled the call");
+}
+
+/** What a handler gets that reads its argument on after its answer. */
+function answeredError(): RpcError {
+  return new RpcError("cancelled", "the call has been answered");
 }

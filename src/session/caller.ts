@@ -1,7 +1,12 @@
+import { isAsyncIterable } from "../base/async-values.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Form, RequestHead } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
+import type { Metadata } from "../wire/metadata.ts";
 import { CallsInFlight, deadlineError } from "./calls-in-flight.ts";
+import type { Flow } from "./flow.ts";
+import { IncomingStream } from "./incoming-stream.ts";
+import { ItemPump } from "./item-pump.ts";
 import type { PendingCall } from "./pending-call.ts";
 import type { Sender } from "./sender.ts";
 
@@ -12,6 +17,7 @@ import type { Sender } from "./sender.ts";
  */
 export class Caller {
   readonly #sender: Sender;
+  readonly #flow: Flow;
   readonly #clock: Clock;
   readonly #openedAt: number;
   readonly #calls: CallsInFlight;
@@ -20,8 +26,9 @@ export class Caller {
   #seq = 0;
   #isSendingWaiting = false;
 
-  constructor(sender: Sender, clock: Clock) {
+  constructor(sender: Sender, flow: Flow, clock: Clock) {
     this.#sender = sender;
+    this.#flow = flow;
     this.#clock = clock;
     this.#openedAt = clock.now();
     this.#calls = new CallsInFlight(clock, (call) =>
@@ -31,6 +38,11 @@ export class Caller {
 
   get inFlightCount(): number {
     return this.#calls.size;
+  }
+
+  /** Calls so far. */
+  get startedCount(): number {
+    return this.#seq;
   }
 
   /** Answers that came after their caller had given up. */
@@ -66,7 +78,12 @@ export class Caller {
    * @throws RpcError invalid_argument   the argument cannot be encoded
    * @throws RpcError resource_exhausted too much is queued already
    */
-  notify(serviceMethod: string, args: unknown, form?: Form): void {
+  notify(
+    serviceMethod: string,
+    args: unknown,
+    form?: Form,
+    metadata?: Metadata,
+  ): void {
     if (this.#sender.isCongested) {
       throw new RpcError(
         "resource_exhausted",
@@ -74,17 +91,107 @@ export class Caller {
         { sent: false },
       );
     }
+    if (isAsyncIterable(args)) {
+      throw new RpcError(
+        "invalid_argument",
+        "a call that gets no answer cannot have a stream as its argument: call() it",
+        { sent: false },
+      );
+    }
     const now = this.#clock.now();
     const head = this.#headOf(++this.#seq, serviceMethod, 0, true, now);
+    head.metadata = metadata;
     this.#sender.request(head, args, form);
   }
 
-  settle(seq: number, reply: unknown): void {
-    this.#calls.settle(seq, reply);
+  /** A lone reply came. */
+  settle(seq: number, reply: unknown, metadata: Metadata | undefined): void {
+    const call = this.#calls.find(seq);
+    if (call === undefined) return;
+    if (call.reply !== undefined) {
+      this.#break(call, "a second reply");
+      return;
+    }
+    this.#calls.remove(call);
+    tell(call, metadata);
+    call.succeed(reply);
   }
 
-  fail(seq: number, error: RpcError): void {
-    this.#calls.fail(seq, error);
+  /** The reply is a stream. */
+  begin(seq: number, metadata: Metadata | undefined): void {
+    const call = this.#calls.find(seq);
+    if (call === undefined) return;
+    if (call.reply !== undefined) {
+      this.#break(call, "a second reply");
+      return;
+    }
+    tell(call, metadata);
+    const reply = new IncomingStream(seq, true, this.#sender, this.#flow, () =>
+      this.#giveUp(call, abandonedError()),
+    );
+    call.begin(reply);
+  }
+
+  /**
+   * An item of a reply came.
+   *
+   * @throws RpcError resource_exhausted  the peer was not allowed to send it
+   */
+  item(seq: number, item: unknown, bytes: number): void {
+    const call = this.#calls.peek(seq);
+    if (call?.reply !== undefined) {
+      call.reply.receive(item, bytes);
+      return;
+    }
+    this.#flow.drop(bytes);
+    if (call !== undefined) this.#break(call, "an item of a stream");
+  }
+
+  /** A reply's last item has come. */
+  halfClose(seq: number, metadata: Metadata | undefined): void {
+    const call = this.#calls.peek(seq);
+    if (call === undefined) return;
+    if (call.reply === undefined) {
+      this.#break(call, "the end of a stream");
+      return;
+    }
+    this.#calls.remove(call);
+    tell(call, metadata);
+    call.end();
+  }
+
+  fail(seq: number, error: RpcError, metadata?: Metadata): void {
+    const call = this.#calls.find(seq);
+    if (call === undefined) return;
+    this.#calls.remove(call);
+    tell(call, metadata);
+    call.fail(error);
+  }
+
+  /**
+   * An item of a reply cannot be read: its call is taken back.
+   *
+   * @throws RpcError as item
+   */
+  badItem(seq: number, error: RpcError, bytes: number): void {
+    this.#flow.drop(bytes);
+    const call = this.#calls.peek(seq);
+    if (call !== undefined) this.#giveUp(call, error);
+  }
+
+  /** The callee takes more items of a call's argument. */
+  grant(seq: number, bytes: number): void {
+    this.#calls.peek(seq)?.argument?.grant(bytes);
+  }
+
+  /** Calls behind `lastSeq` were not started, and will not be; those that wait are not sent. */
+  leave(lastSeq: number, reason: RpcError): void {
+    this.#waiting.clear();
+    for (const call of this.#calls.all()) {
+      if (call.position !== undefined && call.seq <= lastSeq) continue;
+      this.#calls.remove(call);
+      call.fail(lostError(reason, false));
+    }
   }
 
   /** Sends what waited, as far as there is room. */
@@ -124,11 +231,41 @@ export class Caller {
     // 0 would be no limit.
     const leftMs = deadlineAt === Infinity ? 0 : Math.max(1, deadlineAt - now);
     const head = this.#headOf(seq, serviceMethod, leftMs, false, now);
+    head.untilReply = call.isUntilReply;
+    head.metadata = call.metadata;
     try {
-      call.position = this.#sender.request(head, args, form);
+      if (isAsyncIterable(args)) this.#stream(call, head, args);
+      else call.position = this.#sender.request(head, args, form);
     } catch (thrown) {
-      this.#calls.fail(seq, RpcError.from(thrown, "internal"));
+      this.#calls.remove(call);
+      call.fail(RpcError.from(thrown, "internal"));
     }
+  }
+
+  #stream(
+    call: PendingCall,
+    head: RequestHead,
+    items: AsyncIterable<unknown>,
+  ): void {
+    const { seq } = call;
+    // Known in front of the request: what is sent may be the end of the connection.
+    const argument = new ItemPump(items, seq, false, this.#sender, this.#flow, {
+      ended: () => this.#sender.end(seq, false),
+      failed: (thrown) => this.#giveUp(call, RpcError.from(thrown)),
+    });
+    call.argument = argument;
+    head.isStream = true;
+    call.position = this.#sender.request(head, undefined, undefined);
+    argument.run();
+  }
+
+  /** The callee breaks the protocol for one call: that one fails. */
+  #break(call: PendingCall, what: string): void {
+    const error = new RpcError(
+      "internal",
+      `${call.serviceMethod} was answered with ${what} that does not belong there`,
+    );
+    this.#giveUp(call, error);
   }
 
   #headOf(
@@ -139,16 +276,40 @@ export class Caller {
     now: number,
   ): RequestHead {
     const sentAtMs = Math.trunc(now - this.#openedAt) >>> 0;
-    return { seq, serviceMethod, timeoutMs, sentAtMs, oneWay };
+    return {
+      seq,
+      serviceMethod,
+      timeoutMs,
+      sentAtMs,
+      oneWay,
+      untilReply: false,
+      isStream: false,
+      metadata: undefined,
+    };
   }
 
   #giveUp(call: PendingCall, error: RpcError): void {
+    if (!this.#calls.has(call.seq)) return;
     this.#waiting.delete(call);
     if (call.position !== undefined && this.#sender.canCancel) {
       this.#sender.cancel(call.seq);
     }
-    this.#calls.fail(call.seq, error);
+    this.#calls.remove(call);
+    call.giveUp(error);
   }
+}
+
+/** Lets the caller see metadata: in front of the outcome, and outside of whatever reads the connection. */
+function tell(
+  { onMetadata }: PendingCall,
+  metadata: Metadata | undefined,
+): void {
+  if (onMetadata === undefined || metadata === undefined) return;
+  queueMicrotask(() => onMetadata(metadata));
+}
+
+function abandonedError(): RpcError {
+  return new RpcError("cancelled", "the reader left the stream");
 }
 
 /** What a call gets whose connection has ended for `reason`. */

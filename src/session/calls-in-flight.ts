@@ -6,11 +6,11 @@ import type { PendingCall } from "./pending-call.ts";
 /**
  * Calls that were started and not yet answered, by seq.
  *
- * Every call leaves exactly once: settle (response), fail (an error came, or
- * its signal aborted), expire (its deadline) or failAll (the connection is
- * gone). Whoever removes the entry completes it. An answer whose seq is gone
- * is dropped and counted, never an error: the caller gave up first. Deadlines
- * are instants on `clock`, in ms.
+ * Every call leaves exactly once: by remove (its answer or its end came, or
+ * its caller gave up) or by failAll (the connection is gone). Whoever removes
+ * the entry completes it. An answer whose seq is gone is dropped and counted,
+ * never an error: the caller gave up first. Deadlines are instants on `clock`,
+ * in ms.
  */
 export class CallsInFlight {
   readonly #calls = new Map<number, PendingCall>();
@@ -38,12 +38,26 @@ export class CallsInFlight {
     if (call.deadlineAt < Infinity) this.#deadlines.by(call.deadlineAt);
   }
 
-  settle(seq: number, reply: unknown): void {
-    this.#take(seq)?.outcome.succeeded(reply);
+  /** The call of that seq; undefined, and counted, where nobody waits for it any more. */
+  find(seq: number): PendingCall | undefined {
+    const call = this.#calls.get(seq);
+    if (call === undefined) this.lateReplies++;
+    return call;
   }
 
-  fail(seq: number, error: RpcError): void {
-    this.#take(seq)?.outcome.failed(error);
+  /** The same without counting: of items and credit, which may come late. */
+  peek(seq: number): PendingCall | undefined {
+    return this.#calls.get(seq);
+  }
+
+  /** A snapshot of them, oldest first. */
+  all(): PendingCall[] {
+    return [...this.#calls.values()];
+  }
+
+  /** Takes the call out; whoever does completes it. */
+  remove({ seq }: PendingCall): void {
+    this.#calls.delete(seq);
   }
 
   /** Ends every call; `errorOf` makes the error of each. */
@@ -51,21 +65,7 @@ export class CallsInFlight {
     this.#deadlines.stop();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    for (const call of calls) {
-      call.release();
-      call.outcome.failed(errorOf(call));
-    }
-  }
-
-  #take(seq: number): PendingCall | undefined {
-    const call = this.#calls.get(seq);
-    if (call === undefined) {
-      this.lateReplies++;
-      return undefined;
-    }
-    this.#calls.delete(seq);
-    call.release();
-    return call;
+    for (const call of calls) call.fail(errorOf(call));
   }
 
   #expire(now: number): number {

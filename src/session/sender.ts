@@ -1,8 +1,15 @@
-import type { Codec, Form, RequestHead, Settings } from "../codec/codec.ts";
+import type {
+  Codec,
+  Form,
+  RequestHead,
+  SessionMessages,
+  Settings,
+} from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import type { Outbox } from "../transport/outbox.ts";
 import { pieceBytes } from "../wire/frame.ts";
 import type { Limits } from "../wire/limits.ts";
+import { checkMetadata, type Metadata } from "../wire/metadata.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
 
 /** What a session says: messages, encoded by its codec into its outbox, in order. */
@@ -48,6 +55,16 @@ export class Sender {
     return this.#codec.features.settings;
   }
 
+  /** Whether items may be added: less than a call's own pieces would leave, so that calls get through beside streams. */
+  get hasItemRoom(): boolean {
+    return this.#outbox.queuedBytes < 2 * pieceBytes;
+  }
+
+  /** Whether the codec has streams, metadata and what an end says of the connection. */
+  get hasSession(): boolean {
+    return this.#codec.session !== undefined;
+  }
+
   /** Whether a caller can take a request back on this connection. */
   get canCancel(): boolean {
     return this.#codec.features.cancel;
@@ -82,23 +99,36 @@ export class Sender {
   }
 
   /** Queues a reply; one that cannot be encoded becomes an error. */
-  response(seq: number, serviceMethod: string, reply: unknown): void {
+  response(
+    seq: number,
+    serviceMethod: string,
+    reply: unknown,
+    metadata?: Metadata,
+  ): void {
+    const { buffer } = this.#outbox;
     try {
-      this.#codec.writeResponse(this.#outbox.buffer, seq, serviceMethod, reply);
-    } catch (thrown) {
-      const { code, message } = RpcError.from(thrown);
-      const error = new RpcError(
-        code === "resource_exhausted" ? code : "internal",
-        `the reply cannot be sent: ${message}`,
+      this.#codec.writeResponse(
+        buffer,
+        seq,
+        serviceMethod,
+        reply,
+        metadata && checkMetadata(metadata),
       );
-      this.error(seq, serviceMethod, error);
+    } catch (thrown) {
+      this.error(seq, serviceMethod, unsendable(thrown));
       return;
     }
     this.#outbox.schedule();
   }
 
-  error(seq: number, serviceMethod: string, error: RpcError): void {
-    this.#codec.writeError(this.#outbox.buffer, seq, serviceMethod, error);
+  error(
+    seq: number,
+    serviceMethod: string,
+    error: RpcError,
+    metadata?: Metadata,
+  ): void {
+    const { buffer } = this.#outbox;
+    this.#codec.writeError(buffer, seq, serviceMethod, error, metadata);
     this.#outbox.schedule();
   }
 
@@ -114,4 +144,113 @@ export class Sender {
       this.#codec.writePiece(buffer);
     }
   }
+
+  // Streams and the connection: only where hasSession
+
+  /**
+   * @throws RpcError unimplemented                 the codec has no streams
+   * @throws RpcError internal, resource_exhausted  the metadata cannot be sent
+   */
+  streamed(seq: number, metadata?: Metadata): void {
+    const session = this.#session;
+    try {
+      session.writeStreamed(
+        this.#outbox.buffer,
+        seq,
+        metadata && checkMetadata(metadata),
+      );
+    } catch (thrown) {
+      throw unsendable(thrown);
+    }
+    this.#outbox.scheduleSoon();
+  }
+
+  /**
+   * Appends an item and returns what it takes of the window; scheduleItems()
+   * sends it.
+   *
+   * @throws RpcError as Codec.writeRequest, and of a reply as for a lone one; nothing is queued then
+   */
+  item(seq: number, isAnswer: boolean, item: unknown): number {
+    try {
+      return this.#session.writeItem(this.#outbox.buffer, seq, isAnswer, item);
+    } catch (thrown) {
+      throw isAnswer ? unsendable(thrown) : thrown;
+    }
+  }
+
+  /** Items are sent together with those that follow in the same turn of the loop. */
+  scheduleItems(): void {
+    this.#outbox.scheduleSoon();
+  }
+
+  /**
+   * Half-close.
+   *
+   * @throws RpcError internal, resource_exhausted  the metadata cannot be sent
+   */
+  end(seq: number, isAnswer: boolean, metadata?: Metadata): void {
+    const { buffer } = this.#outbox;
+    try {
+      this.#session.writeEnd(
+        buffer,
+        seq,
+        isAnswer,
+        metadata && checkMetadata(metadata),
+      );
+    } catch (thrown) {
+      throw unsendable(thrown);
+    }
+    this.#outbox.schedule();
+  }
+
+  /** Whether a part of this stream's last item is still to be queued. */
+  holdsItem(seq: number, isAnswer: boolean): boolean {
+    // Asked for every item: nearly always there is nothing to look for.
+    return this.#codec.heldBytes > 0 && this.#session.holds(seq, isAnswer);
+  }
+
+  dropItem(seq: number, isAnswer: boolean): void {
+    this.#session.dropItem(seq, isAnswer);
+  }
+
+  /** Forgets what has come of an item, and returns what that takes of the connection's window. */
+  forgetItem(seq: number, isAnswer: boolean): number {
+    return this.#session.forgetItem(seq, isAnswer);
+  }
+
+  credit(seq: number, isAnswer: boolean, bytes: number): void {
+    this.#session.writeCredit(this.#outbox.buffer, seq, isAnswer, bytes);
+    this.#outbox.schedule();
+  }
+
+  goaway(lastSeq: number, reason: RpcError): void {
+    this.#session.writeGoaway(this.#outbox.buffer, lastSeq, reason);
+    this.#outbox.schedule();
+  }
+
+  ping(number: number): void {
+    this.#session.writePing(this.#outbox.buffer, number);
+    this.#outbox.schedule();
+  }
+
+  pong(number: number): void {
+    this.#session.writePong(this.#outbox.buffer, number);
+    this.#outbox.schedule();
+  }
+
+  get #session(): SessionMessages {
+    const { session } = this.#codec;
+    if (session !== undefined) return session;
+    throw new RpcError("unimplemented", "this connection carries no streams");
+  }
+}
+
+/** What a caller gets whose reply, or a part of it, cannot be encoded. */
+function unsendable(thrown: unknown): RpcError {
+  const { code, message } = RpcError.from(thrown);
+  return new RpcError(
+    code === "resource_exhausted" ? code : "internal",
+    `the reply cannot be sent: ${message}`,
+  );
 }

@@ -1,25 +1,27 @@
 import { Alarm } from "../base/alarm.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type {
-  Codec,
-  Form,
-  Inbound,
-  RequestHead,
-  Settings,
-} from "../codec/codec.ts";
+import type { Codec, Form, Settings } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
+import type { Interceptor } from "../service/interceptor.ts";
 import type { Services } from "../service/services.ts";
 import { Outbox, type OutboxOwner } from "../transport/outbox.ts";
 import type { Pipe, PipeHandler } from "../transport/pipe.ts";
 import { pieceBytes } from "../wire/frame.ts";
-import type { Limits } from "../wire/limits.ts";
+import { defaultLimits, type Limits } from "../wire/limits.ts";
 import { isLineFeed, protocolVersion } from "../wire/option.ts";
+import type { Metadata } from "../wire/metadata.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
 import { Callee, drainError } from "./callee.ts";
 import { Caller, lostError } from "./caller.ts";
+import { ControlBudget } from "./control-budget.ts";
+import { Flow } from "./flow.ts";
+import { KeepAlive, type KeepAliveOptions } from "./keepalive.ts";
 import type { PendingCall } from "./pending-call.ts";
+import { type ConnectionInbound, Routing } from "./routing.ts";
 import { Sender } from "./sender.ts";
+import { ownWindows, type PeerWindows } from "./windows.ts";
+import { SessionPeer } from "./session-peer.ts";
 
 /** How long what was said last has to arrive before a connection is reset whose peer has calls to answer. */
 const resetAfterMs = 1_000;
@@ -32,6 +34,15 @@ export interface SessionOptions {
   clock: Clock;
   /** The longest that a handler may take, in ms; 0 is no limit. */
   handleTimeoutMs: number;
+  /** What a call of this end's waits that does not say, in ms; 0 is for ever. */
+  callTimeoutMs: number;
+  keepAlive: KeepAliveOptions;
+  /** Stand around the calls that are served. */
+  interceptors: readonly Interceptor[];
+  /** What the Option said of the dialling end's windows; the accepting end's come with its settings. */
+  peerWindows?: PeerWindows;
+  /** What both ends have agreed on, for the accepting end's settings. */
+  compression?: "zstd" | undefined;
   onEvent: OnEvent;
   /** Told once, when the connection is gone. */
   onClose(session: Session): void;
@@ -50,14 +61,18 @@ export interface SessionOptions {
  * It ends on one path, #end: by shutdown(), abort() or finish(), by the peer,
  * by broken framing or by a peer that takes no bytes.
  */
-export class Session implements PipeHandler, OutboxOwner, Inbound {
+export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
   readonly #pipe: Pipe;
   readonly #options: SessionOptions;
   readonly #codec: Codec;
   readonly #outbox: Outbox;
   readonly #sender: Sender;
+  readonly #flow: Flow;
   readonly #caller: Caller;
   readonly #callee: Callee;
+  readonly #routing: Routing;
+  readonly #keepAlive: KeepAlive | undefined;
+  readonly #budget: ControlBudget;
   readonly #accepted = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
   #mayBeginWithLineFeed: boolean;
@@ -83,7 +98,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     this.#codec = codec;
     this.#onEvent = quiet(options.onEvent);
     this.#stalledRequests = new Alarm(clock, () => {
-      codec.dropStalled?.(this);
+      codec.dropStalled?.(this.#routing);
       this.#watchPartialRequests();
       return Infinity;
     });
@@ -94,19 +109,35 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
       lowBytes: pieceBytes,
     });
     this.#sender = new Sender(codec, this.#outbox, limits);
-    this.#caller = new Caller(this.#sender, clock);
-    this.#callee = new Callee(this.#sender, {
+    this.#flow = new Flow(this.#sender, limits);
+    this.#caller = new Caller(this.#sender, this.#flow, clock);
+    this.#callee = new Callee(this.#sender, this.#flow, {
       services: options.services,
       clock,
       handleTimeoutMs: options.handleTimeoutMs,
       maxRunning: limits.maxRunningHandlers,
+      maxStreams: limits.maxStreams,
+      interceptors: options.interceptors,
       onEvent: this.#onEvent,
-      peerAddress: pipe.peer,
+      peer: new SessionPeer(this, pipe.peer, {
+        clock,
+        callTimeoutMs: options.callTimeoutMs,
+        interceptors: [],
+      }),
       yieldsToCongestion: role === "accept",
       onFlooded: () => this.#cutFlood(),
       setPaused: (isPaused) => this.#setPaused(isPaused),
       onSettled: () => this.#closeIfFinished(),
     });
+    this.#routing = new Routing(this.#caller, this.#callee, this.#flow, this);
+    this.#budget = new ControlBudget(clock, () => this.#workCount);
+    if (codec.session !== undefined) {
+      this.#keepAlive = new KeepAlive(clock, options.keepAlive, {
+        isBusy: () => this.#activeCount > 0,
+        ping: () => this.#sender.ping(0),
+        dead: () => this.#cutDead(),
+      });
+    }
     // Without a listener a refusal would be an unhandled rejection.
     this.#accepted.promise.catch(() => {});
     if (!codec.features.settings) this.#accepted.resolve();
@@ -146,9 +177,10 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   open(option?: Uint8Array): void {
     this.#pipe.attach(this);
     if (option !== undefined) this.#sender.bytes(option);
-    else if (this.#codec.features.settings) {
-      const { maxMessageBytes } = this.#options.limits;
-      this.#sender.settings({ protocol: protocolVersion, maxMessageBytes });
+    else {
+      if (this.#codec.features.settings) this.#sender.settings(this.#settings);
+      this.#openFlow(this.#options.peerWindows ?? {});
+      this.#keepAlive?.start();
     }
   }
 
@@ -172,9 +204,14 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
    *
    * @throws RpcError unavailable  no connection; else as Caller.notify
    */
-  notify(serviceMethod: string, args: unknown, form?: Form): void {
+  notify(
+    serviceMethod: string,
+    args: unknown,
+    form?: Form,
+    metadata?: Metadata,
+  ): void {
     if (!this.isAvailable) throw this.#lostError();
-    this.#caller.notify(serviceMethod, args, form);
+    this.#caller.notify(serviceMethod, args, form, metadata);
   }
 
   /**
@@ -205,48 +242,50 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
    * finish, then ends in order. Resolves when the connection is gone.
    */
   finish(): Promise<void> {
-    this.#finishing ??= drainError();
-    this.#callee.refuseRequests();
+    const lastSeq = this.#callee.refuseRequests();
+    if (this.#finishing === undefined) {
+      this.#finishing = drainError();
+      if (this.#sender.hasSession && this.#ending === undefined) {
+        this.#sender.goaway(lastSeq, this.#finishing);
+      }
+    }
     this.#closeIfFinished();
     return this.closed;
   }
 
-  // Inbound: what the codec reads
+  // ConnectionInbound: what the peer says of the connection
 
-  settings({ protocol }: Settings): void {
+  settings(settings: Settings): void {
+    const { protocol } = settings;
     if (protocol !== protocolVersion) {
       throw new RpcError(
         "unimplemented",
         `the peer speaks version ${protocol} of the protocol, this end ${protocolVersion}`,
       );
     }
+    this.#openFlow(settings);
+    // Until now the time limit of the handshake has held.
+    this.#keepAlive?.start();
     this.#accepted.resolve();
   }
 
-  request(head: RequestHead, args: unknown): void {
-    this.#callee.request(head, args);
+  givenUp(error: RpcError): void {
+    this.#leave(error);
   }
 
-  badRequest(head: RequestHead, error: RpcError): void {
-    this.#callee.badRequest(head, error);
+  /** The peer drains: what it has taken it answers, the rest may go elsewhere. */
+  goaway(lastSeq: number, error: RpcError): void {
+    this.#finishing ??= error;
+    this.#caller.leave(lastSeq, error);
   }
 
-  response(seq: number, reply: unknown): void {
-    this.#caller.settle(seq, reply);
+  ping(number: number): void {
+    this.#budget.spendPing();
+    this.#sender.pong(number);
   }
 
-  error(seq: number, error: RpcError): void {
-    // Seq 0: the peer gave the connection up, or never took it.
-    if (seq === 0) this.#leave(error);
-    else this.#caller.fail(seq, error);
-  }
-
-  cancel(seq: number): void {
-    this.#callee.cancel(seq);
-  }
-
-  awaits(seq: number): boolean {
-    return this.#caller.awaits(seq);
+  control(): void {
+    this.#budget.spend();
   }
 
   // PipeHandler: what the connection does
@@ -254,10 +293,11 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   data(chunk: Uint8Array): void {
     if (this.#ending !== undefined) return;
     this.#hasHeard = true;
+    this.#keepAlive?.heard();
     let broken: unknown;
     try {
       this.#codec.push(this.#withoutLineFeed(chunk));
-      while (this.#ending === undefined && this.#codec.read(this));
+      while (this.#ending === undefined && this.#codec.read(this.#routing));
     } catch (thrown) {
       broken = thrown;
     }
@@ -269,6 +309,8 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   }
 
   drain(): void {
+    // Its kernel has made room.
+    this.#keepAlive?.heard();
     this.#outbox.drain();
   }
 
@@ -318,6 +360,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
 
   flushed(): void {
     this.#caller.sendWaiting();
+    this.#flow.wake();
     this.#callee.resume();
     this.#closeIfFinished();
   }
@@ -343,7 +386,7 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
   #closeIfFinished(): void {
     const reason = this.#finishing;
     if (reason === undefined || this.#ending !== undefined) return;
-    if (this.#caller.inFlightCount + this.#callee.activeCount > 0) return;
+    if (this.#activeCount > 0) return;
     // Behind the last piece: what is left unanswered then was not started.
     if (!this.#sender.isWhole) return;
     this.#end(reason, true);
@@ -359,8 +402,10 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     if (isPaused) {
       // While this end does not read, nobody is late.
       this.#stalledRequests.stop();
+      this.#keepAlive?.pause();
       this.#pipe.pause();
     } else {
+      this.#keepAlive?.resume();
       this.#watchPartialRequests();
       this.#pipe.resume();
     }
@@ -410,6 +455,45 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     this.#pipe.shutdown();
   }
 
+  #cutDead(): void {
+    const { peer } = this.#pipe;
+    const error = new RpcError(
+      "unavailable",
+      `${peer} has vanished: it did not answer a ping`,
+    );
+    this.abort(error);
+    this.#onEvent({ kind: "connection-cut", peer, error });
+  }
+
+  get #activeCount(): number {
+    return this.#caller.inFlightCount + this.#callee.activeCount;
+  }
+
+  /** Requests, answers and items so far: what explains control frames. */
+  get #workCount(): number {
+    return (
+      this.#caller.startedCount + this.#callee.takenCount + this.#flow.itemCount
+    );
+  }
+
+  get #settings(): Settings {
+    const { limits, compression } = this.#options;
+    const { maxMessageBytes } = limits;
+    return {
+      protocol: protocolVersion,
+      maxMessageBytes,
+      ...ownWindows(limits),
+      ...(compression && { compression }),
+    };
+  }
+
+  #openFlow({ streamWindowBytes, connectionWindowBytes }: PeerWindows): void {
+    this.#flow.open(
+      streamWindowBytes ?? defaultLimits.streamWindowBytes,
+      connectionWindowBytes ?? defaultLimits.connectionWindowBytes,
+    );
+  }
+
   #lostError(): RpcError {
     const reason = this.#ending ?? this.#finishing ?? drainError();
     return lostError(reason, false);
@@ -420,7 +504,9 @@ export class Session implements PipeHandler, OutboxOwner, Inbound {
     if (this.#ending !== undefined) return;
     this.#ending = reason;
     this.#stalledRequests.stop();
+    this.#keepAlive?.stop();
     this.#accepted.reject(reason);
+    this.#flow.end();
     this.#callee.end(reason);
     this.#caller.end(reason, isFlushed);
   }

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { connectThrough } from "./http-connect.ts";
@@ -14,12 +15,20 @@ export interface DialOptions {
 
 /**
  * Opens a pipe to `address`. For `http@` the pipe has gone through CONNECT.
- * A connection that comes up after the timeout or the abort is ended.
+ * A connection that comes up after the timeout or the abort is ended. The
+ * pipe's events come outside of the asynchronous context that dialled.
  *
  * @throws RpcError unavailable  refused, unreachable, timed out, or the answer to CONNECT was no 200; sent is false
  * @throws RpcError cancelled    `signal` was aborted; where its reason is an RpcError, that one
  */
 export function dialPipe(
+  address: Address,
+  options: DialOptions,
+): Promise<Pipe> {
+  return outside(() => openPipe(address, options));
+}
+
+function openPipe(
   address: Address,
   { timeoutMs, signal, clock = systemClock }: DialOptions,
 ): Promise<Pipe> {

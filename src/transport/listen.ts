@@ -1,4 +1,5 @@
 import { lstatSync, readFileSync, unlinkSync } from "node:fs";
+import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
 import { type Address, formatAddress, formatHostPort } from "./address.ts";
 import type { Pipe } from "./pipe.ts";
@@ -14,11 +15,19 @@ export interface Listener {
 /**
  * Accepts connections. `onPipe` runs for each; the pipe's events wait until it
  * is attached to. `http@` listens like `tcp@`: what a connection speaks shows
- * in its first bytes.
+ * in its first bytes. All of it is outside of the asynchronous context that
+ * this was called in.
  *
  * @throws RpcError unavailable  the address is in use or not ours
  */
-export async function listenPipes(
+export function listenPipes(
+  address: Address,
+  onPipe: (pipe: Pipe) => void,
+): Promise<Listener> {
+  return outside(() => listenOn(address, onPipe));
+}
+
+async function listenOn(
   address: Address,
   onPipe: (pipe: Pipe) => void,
 ): Promise<Listener> {

@@ -37,7 +37,12 @@ export class Outbox {
     this.#isScheduled = false;
     this.flush();
   };
+  readonly #flushSoon = (): void => {
+    this.#isScheduledSoon = false;
+    if (this.buffer.length > 0) this.flush();
+  };
   #isScheduled = false;
+  #isScheduledSoon = false;
   #isBlocked = false;
   #isShuttingDown = false;
   #isClosed = false;
@@ -75,6 +80,21 @@ export class Outbox {
     } else if (!this.#isScheduled) {
       this.#isScheduled = true;
       queueMicrotask(this.#flushScheduled);
+    }
+  }
+
+  /**
+   * Makes sure that what was appended goes out, together with what is appended
+   * in the same turn of the loop: for a stream's items, which come one in a
+   * microtask and would cost a write each.
+   */
+  scheduleSoon(): void {
+    if (this.#isBlocked) return;
+    if (this.buffer.length >= flushBytes) {
+      this.flush();
+    } else if (!this.#isScheduledSoon) {
+      this.#isScheduledSoon = true;
+      setImmediate(this.#flushSoon);
     }
   }
 

@@ -14,6 +14,13 @@ export const maxNameBytes = 1024;
  * grows for ever. Part of the protocol, not a setting: a sender counts on it.
  */
 export const maxMethodNumbers = 1_024;
+/**
+ * The most that a metadata block comes to, whatever the limits say: an error
+ * with its message and its details still fits into a frame beside it.
+ */
+export const maxMetadataBlockBytes = 32 * 1024;
+/** What an item takes of a window at least: small ones cost memory, too. */
+export const minItemBytes = 64;
 /** The longest message of an error, in UTF-16 units. */
 const maxMessageChars = 4096;
 
@@ -49,6 +56,8 @@ export const flags = {
   oneWay: 0x10,
   /** error: the call was not started, so that it may safely go elsewhere. */
   notStarted: 0x20,
+  /** request: timeoutMs bounds a lone reply or the beginning of a stream, not the stream. */
+  untilReply: 0x20,
   /** request: the argument is a stream; response: the reply is one. */
   stream: 0x40,
   /** piece, item, end, credit: `seq` counts the receiver's calls, not the sender's. */

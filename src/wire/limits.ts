@@ -15,6 +15,16 @@ export interface Limits {
   maxDepth: number;
   /** Asynchronous handlers running for one connection: requests sent faster than they are served. */
   maxRunningHandlers: number;
+  /** Bytes of the metadata of one message: headers that grow with every hop. */
+  maxMetadataBytes: number;
+  /** Entries of the metadata of one message: tables that are slow to build. */
+  maxMetadataKeys: number;
+  /** Calls of one connection that the peer has open and whose argument or reply is a stream: streams that are begun and never ended. */
+  maxStreams: number;
+  /** Bytes of items of one stream that may be under way or wait for their reader: a fast sender before a slow reader. */
+  streamWindowBytes: number;
+  /** The same for all streams of one connection: many slow readers. */
+  connectionWindowBytes: number;
   /** Bodies that arrive in pieces at the same time on one connection: half-sent messages that pile up. */
   maxPartialBodies: number;
   /** Bytes of answers queued at the accepting end before it stops reading: a peer that asks and never reads. */
@@ -34,6 +44,11 @@ export const defaultLimits: Readonly<Limits> = {
   maxMessageBytes: 4 * mib,
   maxDepth: 64,
   maxRunningHandlers: 1_024,
+  maxMetadataBytes: 8 * kib,
+  maxMetadataKeys: 64,
+  maxStreams: 1_024,
+  streamWindowBytes: 1 * mib,
+  connectionWindowBytes: 4 * mib,
   maxPartialBodies: 16,
   maxQueuedBytes: 1 * mib,
   stallTimeoutMs: 10_000,

@@ -23,6 +23,12 @@ export interface Option {
   Protocol?: number;
   /** Names of the user's body encodings, numbered from 16 in this order. */
   Bodies?: string[];
+  /** How the dialling end can take compressed bodies: "zstd", or none. */
+  Compression?: string[];
+  /** Bytes of items that a stream towards the dialling end may have under way before the first credit. */
+  StreamWindow?: number;
+  /** The same for all streams of the connection together. */
+  ConnectionWindow?: number;
 }
 
 const lineFeed = 0x0a;
@@ -110,6 +116,15 @@ export class OptionScanner {
   }
 }
 
+/** The keys with whole numbers from 0. */
+const numbers = [
+  "ConnectTimeout",
+  "HandleTimeout",
+  "Protocol",
+  "StreamWindow",
+  "ConnectionWindow",
+] as const;
+
 /** What could be read of an Option, with the reason where it is not acceptable. */
 export interface ParsedOption {
   option: Option;
@@ -152,7 +167,7 @@ export function parseOption(text: string): ParsedOption {
     );
   }
   option.MagicNumber = magicNumber;
-  for (const name of ["ConnectTimeout", "HandleTimeout", "Protocol"] as const) {
+  for (const name of numbers) {
     const value = fields.get(name.toLowerCase());
     // Go takes null for "not given".
     if (value === undefined || value === null) continue;
@@ -165,16 +180,17 @@ export function parseOption(text: string): ParsedOption {
     }
     option[name] = value as number;
   }
-  const bodies = fields.get("bodies");
-  if (bodies !== undefined && bodies !== null) {
-    if (!isTextList(bodies)) {
+  for (const name of ["Bodies", "Compression"] as const) {
+    const names = fields.get(name.toLowerCase());
+    if (names === undefined || names === null) continue;
+    if (!isTextList(names)) {
       return refuse(
         option,
         "invalid_argument",
-        "the Option's Bodies is no list of names",
+        `the Option's ${name} is no list of names`,
       );
     }
-    option.Bodies = bodies;
+    option[name] = names;
   }
   return { option, error: undefined };
 }

@@ -1,5 +1,6 @@
 import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { outside } from "../base/outside.ts";
 import type { Random } from "../base/random.ts";
 import type { Client } from "../client/client.ts";
 import type { ClientOptions } from "../client/options.ts";
@@ -183,7 +184,8 @@ export class ClientPool {
 
   #dialInto(slot: Slot, connections: Connections): Promise<Client> {
     if (slot.dialling === undefined) {
-      slot.dialling = this.#fill(slot, connections);
+      // Not only for the call that comes first: nothing of it is kept.
+      slot.dialling = outside(() => this.#fill(slot, connections));
       // Its callers may have given up by the time it fails.
       slot.dialling.catch(() => {});
     }

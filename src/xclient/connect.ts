@@ -2,7 +2,7 @@ import {
   type Remote,
   type Unclashing,
   withServices,
-} from "../client/remote.ts";
+} from "../service/remote.ts";
 import { openDiscovery } from "../discovery/open.ts";
 import type { RegistryDiscoveryOptions } from "../discovery/registry.ts";
 import { XClient, type XClientOptions } from "./xclient.ts";

@@ -1,19 +1,20 @@
+import { isAsyncIterable } from "../base/async-values.ts";
+import { boundIterable } from "../base/bound-iterable.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { createPicker } from "../balance/select-mode.ts";
-import { Call } from "../client/call.ts";
+import { detach } from "../service/call-context.ts";
+import type { Interceptor } from "../service/interceptor.ts";
+import { Call } from "../session/call.ts";
+import { termsOf } from "../session/call-terms.ts";
+import { interceptCall } from "../session/intercept-call.ts";
 import { Client } from "../client/client.ts";
-import {
-  type CallOptions,
-  type ClientOptions,
-  checkTimeout,
-  resolveOptions,
-} from "../client/options.ts";
-import { type Remote, remote } from "../client/remote.ts";
+import { type ClientOptions, resolveOptions } from "../client/options.ts";
+import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
+import { type Remote, remote } from "../service/remote.ts";
 import type { Discovery, Endpoint } from "../discovery/discovery.ts";
 import { RpcError } from "../errors.ts";
 import { quiet } from "../events.ts";
-import type { Outcome } from "../session/pending-call.ts";
 import {
   type BroadcastCall,
   firstReply,
@@ -25,6 +26,7 @@ import { ClientPool, type Dial } from "./client-pool.ts";
 import { CallTime } from "./deadline.ts";
 import { OriginalFallback } from "./original-fallback.ts";
 import { Route } from "./route.ts";
+import { UnreadItems } from "./unread-items.ts";
 
 export interface XClientOptions extends Omit<ClientOptions, "signal"> {
   /** How a call's server is chosen: "random" (default), "round-robin" or one of the user's own. */
@@ -34,6 +36,12 @@ export interface XClientOptions extends Omit<ClientOptions, "signal"> {
   random?: Random;
   /** Opens a connection; Client.dial by default. */
   dial?: Dial;
+}
+
+/** What holds for a call over all of its attempts, and for each of them. */
+interface XCallTerms {
+  time: CallTime;
+  options: CallOptions;
 }
 
 /**
@@ -52,6 +60,7 @@ export class XClient implements AsyncDisposable {
   readonly #pool: ClientPool;
   readonly #clock: Clock;
   readonly #callTimeoutMs: number;
+  readonly #interceptors: readonly Interceptor[];
 
   /**
    * @param discovery belongs to the client from now on, which closes it
@@ -72,15 +81,22 @@ export class XClient implements AsyncDisposable {
     this.#discovery = discovery;
     const picker = createPicker(mode, random);
     this.#clock = options.clock ?? systemClock;
-    const { callTimeoutMs, inferences } = resolveOptions(options);
+    const { callTimeoutMs, inferences, interceptors } = resolveOptions(options);
     this.#callTimeoutMs = callTimeoutMs;
+    // Around a call, not around each of its attempts.
+    this.#interceptors = interceptors;
     const { dial } = new OriginalFallback(
       options.dial ?? Client.dial,
       this.#clock,
     );
     const onEvent = options.onEvent && quiet(options.onEvent);
     this.#pool = new ClientPool(
-      { ...options, inferences, ...(onEvent && { onEvent }) },
+      {
+        ...options,
+        inferences,
+        interceptors: [],
+        ...(onEvent && { onEvent }),
+      },
       connectionsPerAddress,
       dial,
     );
@@ -112,7 +128,7 @@ export class XClient implements AsyncDisposable {
   /** Starts a call and returns it; its `done` resolves when it is over. */
   go(serviceMethod: string, args?: unknown, options?: CallOptions): Call {
     const call = new Call(serviceMethod, args);
-    settleInto(call, this.#call(serviceMethod, args, options));
+    call.follow(this.#call(serviceMethod, args, options));
     return call;
   }
 
@@ -120,10 +136,18 @@ export class XClient implements AsyncDisposable {
   async notify(
     serviceMethod: string,
     args?: unknown,
-    options: Pick<CallOptions, "body" | "gob"> = {},
+    options: NotifyOptions = {},
   ): Promise<void> {
-    await this.#route.attempt(serviceMethod, this.#time({}), (client) =>
-      client.notify(serviceMethod, args, options),
+    if (this.#interceptors.length === 0) {
+      await this.#notify(serviceMethod, args, options);
+      return;
+    }
+    await interceptCall(
+      this.#interceptors,
+      serviceMethod,
+      args,
+      options,
+      (...passed) => this.#notify(...passed),
     );
   }
 
@@ -183,23 +207,83 @@ export class XClient implements AsyncDisposable {
     return this.close();
   }
 
-  async #call(
+  #notify(
+    serviceMethod: string,
+    args: unknown,
+    options: NotifyOptions,
+  ): Promise<void> {
+    const { time, options: own } = this.#termsOf(args, options);
+    return detach(() =>
+      this.#route.attempt(serviceMethod, time, (client) =>
+        client.notify(serviceMethod, args, own),
+      ),
+    );
+  }
+
+  #call(
+    serviceMethod: string,
+    args: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    if (this.#interceptors.length === 0) {
+      return this.#attempt(serviceMethod, args, options);
+    }
+    return interceptCall(
+      this.#interceptors,
+      serviceMethod,
+      args,
+      options,
+      (...passed) => this.#attempt(...passed),
+    );
+  }
+
+  async #attempt(
     serviceMethod: string,
     args: unknown,
     options: CallOptions = {},
   ): Promise<unknown> {
-    const time = this.#time(options);
-    return this.#route.attempt(serviceMethod, time, (client) =>
-      client.call(serviceMethod, args, {
-        ...options,
+    const terms = this.#termsOf(args, options);
+    const { time } = terms;
+    const callOver = (client: Client, passed: unknown) =>
+      client.call(serviceMethod, passed, {
+        ...terms.options,
         timeoutMs: time.leftMs(),
-      }),
-    );
+      });
+    // All that is inherited has been, and dials are not this call's alone.
+    return detach(async () => {
+      if (!isAsyncIterable(args)) {
+        return this.#route.attempt(serviceMethod, time, (client) =>
+          callOver(client, args),
+        );
+      }
+      const items = new UnreadItems(boundIterable(args));
+      try {
+        return await this.#route.attempt(serviceMethod, time, (client) =>
+          callOver(client, items).catch((thrown: unknown) => {
+            throw items.failureOf(thrown);
+          }),
+        );
+      } catch (thrown) {
+        await items.close();
+        throw thrown;
+      }
+    });
   }
 
-  #time({ timeoutMs = this.#callTimeoutMs, signal }: CallOptions): CallTime {
-    checkTimeout("timeoutMs", timeoutMs);
-    return new CallTime(this.#clock, timeoutMs, signal);
+  /** How long a call may take in all, and what each of its attempts is made with. */
+  #termsOf(args: unknown, options: CallOptions): XCallTerms {
+    const clock = this.#clock;
+    const terms = termsOf(args, options, clock, this.#callTimeoutMs);
+    const { timeoutMs, isUntilReply, signal, metadata } = terms;
+    return {
+      time: new CallTime(clock, timeoutMs, signal),
+      options: {
+        ...options,
+        timeoutUntil: isUntilReply ? "reply" : "end",
+        ...(signal && { signal }),
+        ...(metadata && { metadata }),
+      },
+    };
   }
 
   async #callAll(
@@ -207,11 +291,18 @@ export class XClient implements AsyncDisposable {
     args: unknown,
     options: CallOptions,
   ): Promise<BroadcastCall[]> {
-    const time = this.#time(options);
+    if (isAsyncIterable(args)) {
+      throw new RpcError(
+        "invalid_argument",
+        "a stream is read once and cannot go to several servers: broadcast a value, or call each server",
+        { sent: false },
+      );
+    }
+    const { time, options: own } = this.#termsOf(args, options);
     const all = await this.#route.all(serviceMethod, time);
     return all.map((endpoint) => ({
       address: endpoint.address,
-      reply: this.#callOne(endpoint, serviceMethod, args, options, time),
+      reply: this.#callOne(endpoint, serviceMethod, args, own, time),
     }));
   }
 
@@ -231,11 +322,4 @@ export class XClient implements AsyncDisposable {
       this.#pool.called();
     }
   }
-}
-
-function settleInto(outcome: Outcome, work: Promise<unknown>): void {
-  work.then(
-    (reply) => outcome.succeeded(reply),
-    (thrown) => outcome.failed(RpcError.from(thrown)),
-  );
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { expect, spyOn, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 
@@ -24,6 +25,15 @@ test("a cancelled timer does not run, and cancelling one that ran is harmless", 
   await promise;
   second.cancel();
   expect(runs).toBe(0);
+});
+
+test("a timer runs outside of the context in which it was made", async () => {
+  const storage = new AsyncLocalStorage<string>();
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  storage.run("inside", () =>
+    systemClock.after(0, () => resolve(storage.getStore() ?? "nothing")),
+  );
+  expect(await promise).toBe("nothing");
 });
 
 test("a delay longer than setTimeout takes is made of several", () => {

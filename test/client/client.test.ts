@@ -12,6 +12,7 @@ import { memoryPipe } from "../../src/transport/memory.ts";
 import type { Pipe } from "../../src/transport/pipe.ts";
 import { parseOption } from "../../src/wire/option.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
+import { neverPings } from "../session/two-ends.ts";
 import { PipeEar } from "../support/pipe-ear.ts";
 
 class Foo {
@@ -32,7 +33,7 @@ class Foo {
 function setUp(options: ClientOptions = {}) {
   const clock = new ManualClock();
   const foo = new Foo();
-  const server = new Server({ clock }).register(foo);
+  const server = new Server({ clock, keepAlive: neverPings }).register(foo);
   const [near, far] = memoryPipe();
   server.serve(far);
   const client = Client.over(near, { clock, ...options });
@@ -101,7 +102,10 @@ describe("dial", () => {
   test("resolves once the server has accepted, and leaves no timer", async () => {
     await using server = new Server().register(new Foo());
     const clock = new ManualClock();
-    await using client = await Client.dial(await server.listen(), { clock });
+    await using client = await Client.dial(await server.listen(), {
+      clock,
+      keepAlive: neverPings,
+    });
     expect(clock.timers).toBe(0);
     expect(client.isAvailable).toBe(true);
     expect(await client.call("Foo.echo", 1, { timeoutMs: 0 })).toBe(1);
@@ -286,7 +290,10 @@ describe("call", () => {
   });
 
   test("0 is for ever", async () => {
-    const { clock, client } = setUp({ callTimeoutMs: 0 });
+    const { clock, client } = setUp({
+      callTimeoutMs: 0,
+      keepAlive: neverPings,
+    });
     void client.go("Foo.hold");
     void client.go("Foo.hold", 0, { timeoutMs: 0 });
     await clock.advance(1e9);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { checkTimeout, resolveOptions } from "../../src/client/options.ts";
+import { resolveOptions } from "../../src/client/options.ts";
+import { checkTimeout } from "../../src/service/call-options.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 
 test("defaults are filled in, and what was given stays", () => {

@@ -12,9 +12,18 @@ import {
   maxNameBytes,
   pieceBytes,
 } from "../../src/wire/frame.ts";
+import { defaultLimits } from "../../src/wire/limits.ts";
 import { SendBuffer } from "../../src/wire/send-buffer.ts";
 import { encodeRefusal } from "../../src/wire/refusal.ts";
 import { codeThrownBy } from "./code-thrown-by.ts";
+import {
+  frame,
+  type FrameParts,
+  metadataOf,
+  name,
+  uint16,
+  uint32,
+} from "./frames.ts";
 import {
   binaryCodecType,
   contextOf,
@@ -31,47 +40,11 @@ beforeEach(() => {
   ends = new Ends(binaryCodecType);
 });
 
-interface FrameParts {
-  kind: number;
-  flags?: number;
-  encoding?: number;
-  code?: number;
-  seq?: number;
-  content?: Uint8Array;
-}
-
-function frame(parts: FrameParts): Uint8Array {
-  const content = parts.content ?? new Uint8Array(0);
-  const bytes = Buffer.alloc(headerBytes + content.length);
-  bytes.set([
-    parts.kind,
-    parts.flags ?? 0,
-    parts.encoding ?? 0,
-    parts.code ?? 0,
-  ]);
-  bytes.writeUInt32LE(content.length, 4);
-  bytes.writeBigUInt64LE(BigInt(parts.seq ?? 1), 8);
-  bytes.set(content, headerBytes);
-  return bytes;
-}
-
 /** A request's content: no limit, sent at 0, a method number, and what follows. */
 function requestContent(number: number, ...rest: Uint8Array[]): Uint8Array {
   const head = Buffer.alloc(10);
   head.writeUInt16LE(number, 8);
   return Buffer.concat([head, ...rest]);
-}
-
-function uint16(value: number): Uint8Array {
-  return Uint8Array.of(value & 255, value >> 8);
-}
-
-function uint32(value: number): Uint8Array {
-  return new Uint8Array(Uint32Array.of(value).buffer);
-}
-
-function name(text: string, length = Buffer.byteLength(text)): Uint8Array {
-  return Buffer.concat([uint16(length), Buffer.from(text)]);
 }
 
 const one = Buffer.from("1");
@@ -128,21 +101,31 @@ describe("a request's fixed part", () => {
     expect(told).toMatchObject({ head: { sentAtMs: 7 } });
   });
 
-  test("metadata is stepped over", () => {
-    const metadata = Buffer.concat([uint16(4), Uint8Array.of(1, 97, 0, 0)]);
-    const content = requestContent(1, name("Arith.sum"), metadata, one);
-    ends.accepted(request({ flags: flags.named | flags.metadata, content }));
-    expect(ends.recorder.takeOne()).toMatchObject({ kind: "request", args: 1 });
-    const response = Buffer.concat([metadata, one]);
-    ends.dialled(
-      frame({
-        kind: kinds.response,
-        flags: flags.metadata,
-        encoding: 1,
-        content: response,
-      }),
-    );
-    expect(ends.recorder.takeOne()).toMatchObject({ reply: 1 });
+  test.each<Partial<RequestHead>>([
+    {},
+    { untilReply: true },
+    { isStream: true },
+    { oneWay: true },
+    { untilReply: true, isStream: true },
+  ])("%j comes through", (head) => {
+    const told = ends.request(undefined, head);
+    expect(told).toEqual({
+      kind: "request",
+      head: headOf(head),
+      args: undefined,
+    });
+  });
+
+  test("a stream's own argument is not sent, nor its form looked at", () => {
+    const told = ends.request([1], { isStream: true }, "nobody");
+    expect(told).toMatchObject({ head: { isStream: true }, args: undefined });
+  });
+
+  test("a one-way stream is not sent", () => {
+    const head = headOf({ oneWay: true, isStream: true });
+    const write = () => ends.dial.writeRequest(ends.out, head, undefined);
+    expect(codeThrownBy(write)).toBe("invalid_argument");
+    expect(ends.out.length).toBe(0);
   });
 });
 
@@ -241,9 +224,47 @@ describe("bad contents fail their call and keep the stream in step", () => {
       "unimplemented",
     ],
     [
-      "a stream",
+      "a stream with a body",
       defining({ flags: flags.named | flags.stream }),
-      "unimplemented",
+      "invalid_argument",
+    ],
+    [
+      "a stream with a body in pieces",
+      defining({
+        flags: flags.named | flags.stream | flags.pieces,
+        encoding: 0,
+        content: requestContent(1, name("a"), uint32(5)),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "a one-way stream",
+      defining({
+        flags: flags.named | flags.stream | flags.oneWay,
+        encoding: 0,
+      }),
+      "invalid_argument",
+    ],
+    [
+      "metadata with a bad key",
+      defining({
+        flags: flags.named | flags.metadata,
+        content: requestContent(1, name("a"), metadataOf("A", "x"), one),
+      }),
+      "invalid_argument",
+    ],
+    [
+      "metadata over the limit",
+      defining({
+        flags: flags.named | flags.metadata,
+        content: requestContent(
+          1,
+          name("a"),
+          metadataOf("a", "x".repeat(defaultLimits.maxMetadataBytes)),
+          one,
+        ),
+      }),
+      "resource_exhausted",
     ],
     [
       "a number without a name",
@@ -289,7 +310,28 @@ describe("bad contents fail their call and keep the stream in step", () => {
       { flags: flags.pieces, content: uint32(2 ** 31) },
       "resource_exhausted",
     ],
-    ["a stream", { flags: flags.stream, content: one }, "unimplemented"],
+    ["a stream with a body", { flags: flags.stream, content: one }, "internal"],
+    [
+      "a stream with a body in pieces",
+      { flags: flags.stream | flags.pieces, encoding: 0, content: uint32(5) },
+      "internal",
+    ],
+    [
+      "a stream whose metadata is cut off",
+      { flags: flags.stream | flags.metadata, encoding: 0, content: one },
+      "internal",
+    ],
+    [
+      "metadata over the limit",
+      {
+        flags: flags.metadata,
+        content: Buffer.concat([
+          metadataOf("a", "x".repeat(defaultLimits.maxMetadataBytes)),
+          one,
+        ]),
+      },
+      "resource_exhausted",
+    ],
     [
       "a compressed body",
       { flags: flags.compressed, content: one },
@@ -373,7 +415,31 @@ describe("broken framing", () => {
     ],
     ["a request with seq 0", defining({ seq: 0 }), "internal"],
     ["an unknown kind", frame({ kind: 10 }), "internal"],
-    ["a kind for later", frame({ kind: kinds.ping }), "internal"],
+    [
+      "a credit that is cut off",
+      frame({ kind: kinds.credit, content: new Uint8Array(3) }),
+      "invalid_argument",
+    ],
+    [
+      "a window below 0",
+      frame({
+        kind: kinds.settings,
+        content: Buffer.from(
+          `{"protocol":1,"maxMessageBytes":5,"streamWindowBytes":-1}`,
+        ),
+      }),
+      "internal",
+    ],
+    [
+      "a window that is no number",
+      frame({
+        kind: kinds.settings,
+        content: Buffer.from(
+          `{"protocol":1,"maxMessageBytes":5,"connectionWindowBytes":"1"}`,
+        ),
+      }),
+      "internal",
+    ],
     [
       "settings that are no JSON",
       frame({ kind: kinds.settings, content: Buffer.from("{") }),
@@ -437,6 +503,66 @@ describe("kinds", () => {
       kind: "settings",
       settings: { protocol: 9, maxMessageBytes: 1 },
     });
+  });
+
+  test("settings say what may be sent, where they do", () => {
+    const settings = {
+      protocol: 1,
+      maxMessageBytes: 5,
+      streamWindowBytes: 0,
+      connectionWindowBytes: 2 ** 40,
+      compression: "zstd" as const,
+    };
+    ends.accept.writeSettings(ends.out, settings);
+    const told = ends.dialled(takeAll(ends.accept, ends.out)).takeOne();
+    expect(told).toEqual({ kind: "settings", settings });
+    const other = { ...settings, compression: "br" };
+    const content = Buffer.from(JSON.stringify(other));
+    ends.dialled(frame({ kind: kinds.settings, content }));
+    const { compression: _, ...known } = settings;
+    expect(ends.recorder.takeOne()).toEqual({
+      kind: "settings",
+      settings: known,
+    });
+  });
+
+  test("limits without end go as the largest whole number", () => {
+    const settings = { protocol: 1, maxMessageBytes: Infinity };
+    ends.accept.writeSettings(ends.out, {
+      ...settings,
+      streamWindowBytes: 1.5,
+    });
+    const told = ends.dialled(takeAll(ends.accept, ends.out)).takeOne();
+    expect(told).toEqual({
+      kind: "settings",
+      settings: {
+        protocol: 1,
+        maxMessageBytes: 2 ** 53 - 1,
+        streamWindowBytes: 1,
+      },
+    });
+  });
+
+  test("flags that a kind does not have are ignored, and what stands behind its content", () => {
+    const content = Buffer.concat([uint32(5), one]);
+    for (const kind of [kinds.cancel, kinds.credit, kinds.ping, kinds.pong]) {
+      ends.dialled(frame({ kind, flags: 0x7f, content }));
+    }
+    ends.dialled(frame({ kind: kinds.goaway, flags: 0xff }));
+    const flag = 0xff & ~(flags.metadata | flags.compressed | flags.pieces);
+    const unknown = flag & ~flags.stream;
+    const response = { kind: kinds.response, encoding: 1, content: one };
+    ends.dialled(frame({ ...response, flags: unknown }));
+    ends.dialled(frame({ ...response, kind: kinds.item, flags: flag }));
+    expect(ends.recorder.take()).toMatchObject([
+      { kind: "cancel", seq: 1 },
+      { kind: "credit", seq: 1, isAnswer: false, bytes: 5 },
+      { kind: "ping", number: 1 },
+      { kind: "pong", number: 1 },
+      { kind: "goaway", lastSeq: 1, code: "unknown" },
+      { kind: "response", reply: 1 },
+      { kind: "item", isAnswer: true, item: 1 },
+    ]);
   });
 
   test("a refusal's line instead of frames is an error of the connection", () => {

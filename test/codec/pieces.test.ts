@@ -275,6 +275,41 @@ describe("pieces end early", () => {
     },
   );
 
+  test("and leave their room to others", () => {
+    ends = new Ends(binaryCodecType, { maxPartialBodies: 1 });
+    ends.dialled(announce(1, 100));
+    ends.dialled(piece(1, "1"));
+    ends.accept.writeError(ends.out, 1, "", new RpcError("aborted", ""));
+    ends.dialled(takeOut());
+    expect(ends.recorder.takeOne()).toMatchObject({ code: "aborted" });
+    expect(ends.response(textOfPieces(2), 2).kind).toBe("response");
+    writeLarge(1);
+    ends.dial.writePiece(ends.out);
+    ends.dial.writeCancel(ends.out, 1);
+    writeLarge(2);
+    ends.accepted(takeAll(ends.dial, ends.out));
+    expect(ends.recorder.take()).toMatchObject([
+      { kind: "cancel", seq: 1 },
+      { kind: "request", head: { seq: 2 } },
+    ]);
+  });
+
+  test("as not started, of a request that is not taken to its end", () => {
+    const errors: RpcError[] = [];
+    ends = new Ends(binaryCodecType, { maxPartialBodies: 1 });
+    ends.recorder.badRequest = (_, error) => void errors.push(error);
+    writeLarge(1);
+    writeLarge(2);
+    for (let count = 0; count < 2; count++) ends.dial.writePiece(ends.out);
+    ends.accepted(takeOut());
+    ends.accept.dropStalled?.(ends.recorder);
+    ends.accept.dropStalled?.(ends.recorder);
+    expect(errors).toMatchObject([
+      { code: "resource_exhausted", sent: false },
+      { code: "deadline_exceeded", sent: false },
+    ]);
+  });
+
   test("without those of others", () => {
     for (const seq of [1, 2, 3]) writeLarge(seq, 2);
     for (let count = 0; count < 3; count++) ends.dial.writePiece(ends.out);

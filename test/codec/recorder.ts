@@ -8,10 +8,12 @@ import type {
   CodecContext,
   Inbound,
   RequestHead,
+  SessionMessages,
   Settings,
 } from "../../src/codec/codec.ts";
 import type { RpcError } from "../../src/errors.ts";
 import { defaultLimits, type Limits } from "../../src/wire/limits.ts";
+import type { Metadata } from "../../src/wire/metadata.ts";
 import { SendBuffer } from "../../src/wire/send-buffer.ts";
 
 /** One message as a codec told of it; errors by their code. */
@@ -19,15 +21,48 @@ export type Told =
   | { kind: "settings"; settings: Settings }
   | { kind: "request"; head: RequestHead; args: unknown }
   | { kind: "badRequest"; head: RequestHead; code: string }
-  | { kind: "response"; seq: number; reply: unknown }
-  | { kind: "error"; seq: number; code: string; error: RpcError }
-  | { kind: "cancel"; seq: number };
+  | { kind: "response"; seq: number; reply: unknown; metadata?: Metadata }
+  | { kind: "streamed"; seq: number; metadata?: Metadata }
+  | {
+      kind: "error";
+      seq: number;
+      code: string;
+      error: RpcError;
+      metadata?: Metadata;
+    }
+  | { kind: "cancel"; seq: number }
+  | {
+      kind: "item";
+      seq: number;
+      isAnswer: boolean;
+      item: unknown;
+      chargedBytes: number;
+    }
+  | {
+      kind: "badItem";
+      seq: number;
+      isAnswer: boolean;
+      code: string;
+      chargedBytes: number;
+    }
+  | { kind: "halfClose"; seq: number; isAnswer: boolean; metadata?: Metadata }
+  | { kind: "credit"; seq: number; isAnswer: boolean; bytes: number }
+  | { kind: "goaway"; lastSeq: number; code: string; error: RpcError }
+  | { kind: "ping"; number: number }
+  | { kind: "pong"; number: number };
+
+/** As a field of what was told: there only where the message had it. */
+function given(metadata: Metadata | undefined): { metadata?: Metadata } {
+  return metadata === undefined ? {} : { metadata };
+}
 
 /** Writes down what a codec has read. */
 export class Recorder implements Inbound {
   readonly told: Told[] = [];
   /** Answers that are not waited for. */
   readonly givenUp = new Set<number>();
+  /** Arguments whose items are not waited for. */
+  readonly givenUpArguments = new Set<number>();
 
   settings(settings: Settings): void {
     this.told.push({ kind: "settings", settings });
@@ -38,17 +73,52 @@ export class Recorder implements Inbound {
   badRequest(head: RequestHead, error: RpcError): void {
     this.told.push({ kind: "badRequest", head, code: error.code });
   }
-  response(seq: number, reply: unknown): void {
-    this.told.push({ kind: "response", seq, reply });
+  response(seq: number, reply: unknown, metadata?: Metadata): void {
+    this.told.push({ kind: "response", seq, reply, ...given(metadata) });
   }
-  error(seq: number, error: RpcError): void {
-    this.told.push({ kind: "error", seq, code: error.code, error });
+  streamed(seq: number, metadata?: Metadata): void {
+    this.told.push({ kind: "streamed", seq, ...given(metadata) });
+  }
+  error(seq: number, error: RpcError, metadata?: Metadata): void {
+    const { code } = error;
+    this.told.push({ kind: "error", seq, code, error, ...given(metadata) });
   }
   cancel(seq: number): void {
     this.told.push({ kind: "cancel", seq });
   }
-  awaits(seq: number): boolean {
-    return !this.givenUp.has(seq);
+  item(
+    seq: number,
+    isAnswer: boolean,
+    item: unknown,
+    chargedBytes: number,
+  ): void {
+    this.told.push({ kind: "item", seq, isAnswer, item, chargedBytes });
+  }
+  badItem(
+    seq: number,
+    isAnswer: boolean,
+    { code }: RpcError,
+    chargedBytes: number,
+  ): void {
+    this.told.push({ kind: "badItem", seq, isAnswer, code, chargedBytes });
+  }
+  halfClose(seq: number, isAnswer: boolean, metadata?: Metadata): void {
+    this.told.push({ kind: "halfClose", seq, isAnswer, ...given(metadata) });
+  }
+  credit(seq: number, isAnswer: boolean, bytes: number): void {
+    this.told.push({ kind: "credit", seq, isAnswer, bytes });
+  }
+  goaway(lastSeq: number, error: RpcError): void {
+    this.told.push({ kind: "goaway", lastSeq, code: error.code, error });
+  }
+  ping(number: number): void {
+    this.told.push({ kind: "ping", number });
+  }
+  pong(number: number): void {
+    this.told.push({ kind: "pong", number });
+  }
+  awaits(seq: number, isAnswer: boolean): boolean {
+    return !(isAnswer ? this.givenUp : this.givenUpArguments).has(seq);
   }
 
   /** What was told since the last take(). */
@@ -119,6 +189,22 @@ export class Ends {
     greet(this.dial, this.accept);
   }
 
+  /** What the dialling end writes besides calls, where the codec has that. */
+  get dialSession(): SessionMessages {
+    return this.dial.session as SessionMessages;
+  }
+
+  get acceptSession(): SessionMessages {
+    return this.accept.session as SessionMessages;
+  }
+
+  /** What waits to be sent, without the pieces that follow. */
+  takeOut(): Uint8Array {
+    const bytes = this.out.pending().slice();
+    this.out.clear();
+    return bytes;
+  }
+
   /** What the accepting end reads of a request. */
   request(args: unknown, head: Partial<RequestHead> = {}, body?: string): Told {
     this.dial.writeRequest(this.out, headOf(head), args, body);
@@ -157,6 +243,8 @@ export function headOf(head: Partial<RequestHead> = {}): RequestHead {
     timeoutMs: 0,
     sentAtMs: 0,
     oneWay: false,
+    untilReply: false,
+    isStream: false,
     ...head,
   };
 }

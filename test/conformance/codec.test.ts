@@ -301,6 +301,78 @@ function describeCodec(codec: CodecUnderTest): void {
       }
     });
 
+    test("metadata and streams are sent, or are unimplemented", () => {
+      const has = dial.session !== undefined;
+      const metadata = new Map([["user", "é"]]);
+      for (const head of [headOf({ metadata }), headOf({ isStream: true })]) {
+        const write = () => dial.writeRequest(out, head, undefined);
+        expect(codeThrownBy(write)).toBe(has ? undefined : "unimplemented");
+        expect(out.length > 0).toBe(has);
+        readAll(accept, recorder, takeAll(dial, out));
+        if (has) expect(recorder.takeOne()).toMatchObject({ head });
+        expect(recorder.take()).toEqual([]);
+      }
+      // What was refused has left nothing behind.
+      expect(sendRequest(1, { a: 1 })).toMatchObject({ args: { a: 1 } });
+    });
+
+    test("an answer's metadata arrives, or is dropped", () => {
+      const metadata = new Map([["user", "é"]]);
+      const error = new RpcError("aborted", "no");
+      accept.writeResponse(out, 1, "Arith.sum", 7, metadata);
+      accept.writeError(out, 2, "Arith.sum", error, metadata);
+      readAll(dial, recorder, takeAll(accept, out));
+      const has = dial.session === undefined ? {} : { metadata };
+      expect(recorder.take()).toEqual([
+        { kind: "response", seq: 1, reply: 7, ...has },
+        {
+          kind: "error",
+          seq: 2,
+          code: "aborted",
+          error: expect.any(RpcError),
+          ...has,
+        },
+      ]);
+    });
+
+    test("a time that is for the beginning is no reason to refuse", () => {
+      const head = headOf({ untilReply: true });
+      dial.writeRequest(out, head, 1);
+      readAll(accept, recorder, takeAll(dial, out));
+      expect(recorder.takeOne()).toMatchObject({ kind: "request", args: 1 });
+    });
+
+    test("a session's messages arrive, where it has them, at either end", () => {
+      for (const [from, to] of [
+        [dial, accept],
+        [accept, dial],
+      ] as const) {
+        const { session } = from;
+        if (session === undefined) return;
+        const goingAway = new RpcError("unavailable", "no");
+        session.writeStreamed(out, 1);
+        session.writeItem(out, 1, true, { a: 1 });
+        session.writeItem(out, 2, false, "x".repeat(100_000));
+        readAll(to, recorder, takeAll(from, out));
+        session.writeEnd(out, 1, true);
+        session.writeCredit(out, 2, true, 64);
+        session.writeGoaway(out, 3, goingAway);
+        session.writePing(out, 4);
+        session.writePong(out, 5);
+        readAll(to, recorder, takeAll(from, out));
+        expect(recorder.take()).toMatchObject([
+          { kind: "streamed", seq: 1 },
+          { kind: "item", seq: 1, isAnswer: true, item: { a: 1 } },
+          { kind: "item", seq: 2, isAnswer: false, chargedBytes: 100_002 },
+          { kind: "halfClose", seq: 1, isAnswer: true },
+          { kind: "credit", seq: 2, isAnswer: true, bytes: 64 },
+          { kind: "goaway", lastSeq: 3, code: "unavailable" },
+          { kind: "ping", number: 4 },
+          { kind: "pong", number: 5 },
+        ]);
+      }
+    });
+
     test("what it has arrives", () => {
       const { features } = dial;
       if (features.settings) {

@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
 import type { OnEvent, RpcEvent } from "../../src/events.ts";
 import type { Context } from "../../src/service/context.ts";
+import { currentCall } from "../../src/service/call-context.ts";
 import { Handlers } from "../../src/service/handlers.ts";
 import { Invocation } from "../../src/service/invocation.ts";
 import type { MethodOptions } from "../../src/service/method.ts";
+import { silentPeer } from "../../src/service/silent-peer.ts";
 import { Services } from "../../src/service/services.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
 
@@ -17,6 +19,14 @@ interface SetUp {
   maxRunning?: number;
   methods?: Record<string, MethodOptions>;
   onEvent?: OnEvent;
+}
+
+/** A reply that is a stream, as it was handed over to be sent; the test says how that ends. */
+interface SentStream {
+  seq: number;
+  items: AsyncIterable<unknown>;
+  resolve(): void;
+  reject(thrown: unknown): void;
 }
 
 /** A handler whose end a test decides. */
@@ -36,6 +46,7 @@ function setUp({
   const answers: Answer[] = [];
   const events: RpcEvent[] = [];
   const held: Held[] = [];
+  const streams: SentStream[] = [];
   let settledCount = 0;
   const services = new Services();
   services.register(
@@ -55,18 +66,29 @@ function setUp({
     answerer: {
       reply: ({ seq }, reply) => void answers.push({ seq, reply }),
       fail: ({ seq }, error) => void answers.push({ seq, error }),
+      stream({ seq }, items) {
+        const { promise, resolve, reject } = Promise.withResolvers<void>();
+        streams.push({ seq, items, resolve, reject });
+        return promise;
+      },
       settled: () => void settledCount++,
     },
     clock,
     handleTimeoutMs,
     maxRunning,
+    interceptors: [],
     onEvent: onEvent ?? ((event) => void events.push(event)),
   });
   let lastSeq = 0;
   const start = (
     method: string,
     args?: unknown,
-    { timeoutMs = 0, oneWay = false, seq = ++lastSeq } = {},
+    {
+      timeoutMs = 0,
+      oneWay = false,
+      seq = ++lastSeq,
+      isUntilReply = false,
+    } = {},
   ): Invocation => {
     const invocation = new Invocation(
       seq,
@@ -74,8 +96,9 @@ function setUp({
       args,
       timeoutMs,
       oneWay,
-      { address: "here" },
+      silentPeer("here"),
     );
+    invocation.isUntilReply = isUntilReply;
     handlers.start(invocation);
     return invocation;
   };
@@ -90,6 +113,7 @@ function setUp({
     answers,
     events,
     held,
+    streams,
     handlers,
     start,
     counters,
@@ -160,14 +184,16 @@ describe("a handler", () => {
       answerer: {
         reply: (_invocation, reply) => void replies.push(reply),
         fail: (_invocation, error) => void replies.push(error),
+        stream: () => Promise.reject(new Error("not expected")),
         settled() {},
       },
       clock: new ManualClock(),
       handleTimeoutMs: 0,
       maxRunning: 1,
+      interceptors: [],
       onEvent() {},
     });
-    const peer = { address: "tcp@10.0.0.7:5" };
+    const peer = silentPeer("tcp@10.0.0.7:5");
     handlers.start(new Invocation(1, "Foo.times", 21, 0, false, peer));
     expect(replies).toEqual([42]);
     expect(target.seen).toMatchObject({ peer, deadlineAt: undefined });
@@ -344,20 +370,24 @@ describe("limits", () => {
     expect(handlers.isFull).toBe(false);
   });
 
-  test("a seq that is running already is refused, and the first goes on", async () => {
-    const { answers, held, start } = setUp();
+  test("a seq that is running already gets one answer for both calls, and the first is stopped", async () => {
+    const { answers, held, handlers, start } = setUp();
     start("hold", undefined, { seq: 9 });
     start("hold", undefined, { seq: 9 });
     expect(held).toHaveLength(1);
+    expect(held[0]?.context.signal.aborted).toBe(true);
+    held[0]?.resolve("late");
+    await settle();
     expect(answers).toMatchObject([
-      { seq: 9, error: { code: "invalid_argument" } },
+      { seq: 9, error: { code: "internal", sent: undefined } },
     ]);
+    expect(handlers.runningCount).toBe(0);
   });
 
   test("an unknown or ill-formed method is answered, and counted nowhere", () => {
     const { answers, handlers, events, start } = setUp();
     start("nope");
-    handlers.start(new Invocation(8, "Foo", 0, 0, false, { address: "" }));
+    handlers.start(new Invocation(8, "Foo", 0, 0, false, silentPeer("")));
     expect(answers).toMatchObject([
       { seq: 1, error: { code: "unimplemented" } },
       { seq: 8, error: { code: "invalid_argument" } },
@@ -410,14 +440,12 @@ describe("time", () => {
   test("the caller's counts from its arrival, the server's from the start", async () => {
     const { clock, answers, held, handlers } = setUp({ handleTimeoutMs: 40 });
     const arrivedAt = clock.now();
-    const late = new Invocation(1, "Foo.hold", 0, 100, false, { address: "" });
+    const late = new Invocation(1, "Foo.hold", 0, 100, false, silentPeer(""));
     late.arrivedAt = arrivedAt;
     await clock.advance(70);
     handlers.start(late);
     expect(held[0]?.context.deadlineAt).toBe(arrivedAt + 100);
-    const tooLate = new Invocation(2, "Foo.hold", 0, 70, false, {
-      address: "",
-    });
+    const tooLate = new Invocation(2, "Foo.hold", 0, 70, false, silentPeer(""));
     tooLate.arrivedAt = arrivedAt;
     handlers.start(tooLate);
     expect(held).toHaveLength(1);
@@ -540,7 +568,7 @@ test("a one-way call is run, counted and never answered", async () => {
 
 test("the end of a handler that answers at once may be the beginning of the next", async () => {
   const { clock, handlers, held } = setUp();
-  const peer = { address: "here" };
+  const peer = silentPeer("here");
   const call = (seq: number, method: string, args: unknown) =>
     new Invocation(seq, `Foo.${method}`, args, 0, false, peer);
   const first = call(1, "now", 1);
@@ -559,6 +587,262 @@ test("the end of a handler that answers at once may be the beginning of the next
   expect(handlers.start(call(4, "hold", undefined))).toBe(undefined);
   held[0]?.resolve(1);
   await settle();
+});
+
+describe("a reply that is a stream", () => {
+  /** A generator, and how often its finally has run. */
+  function source() {
+    const counts = { ends: 0 };
+    async function* generate() {
+      try {
+        yield 1;
+      } finally {
+        counts.ends++;
+      }
+    }
+    return { counts, items: generate() };
+  }
+  const running = { calls: 1, errors: 0, inFlight: 1, ended: 0 };
+  const done = { calls: 1, errors: 0, inFlight: 0, ended: 1 };
+  const failed = { calls: 1, errors: 1, inFlight: 0, ended: 1 };
+  const ways: [string, (items: AsyncIterable<unknown>) => unknown][] = [
+    ["at once", (items) => items],
+    ["later", (items) => Promise.resolve(items)],
+  ];
+
+  test.each(ways)(
+    "given %s, is handed over, and running until it is sent",
+    async (_, give) => {
+      const set = setUp();
+      const { answers, streams, handlers, start, counters } = set;
+      start("run", () => give(source().items));
+      await settle();
+      expect(streams).toMatchObject([{ seq: 1 }]);
+      expect([handlers.runningCount, handlers.unansweredCount]).toEqual([1, 1]);
+      expect(counters("run")).toEqual(running);
+      expect(set.settledCount).toBe(0);
+      streams[0]?.resolve();
+      await settle();
+      expect(answers).toEqual([]);
+      expect([handlers.runningCount, handlers.unansweredCount]).toEqual([0, 0]);
+      expect(counters("run")).toEqual(done);
+      expect(set.settledCount).toBe(1);
+    },
+  );
+
+  test.each([
+    ["an RpcError", new RpcError("not_found", "no"), "not_found", 0],
+    ["something else", new Error("odd"), "unknown", 1],
+  ])(
+    "that ends with %s fails the call",
+    async (_, thrown, code, eventCount) => {
+      const set = setUp();
+      const { answers, events, streams, handlers, start, counters } = set;
+      start("run", () => source().items);
+      streams[0]?.reject(thrown);
+      await settle();
+      expect(answers).toMatchObject([{ seq: 1, error: { code } }]);
+      expect(events).toHaveLength(eventCount);
+      expect([handlers.runningCount, handlers.unansweredCount]).toEqual([0, 0]);
+      expect(counters("run")).toEqual(failed);
+      expect(set.settledCount).toBe(1);
+    },
+  );
+
+  test("that is cancelled is running until its source has ended, and counts as an error", async () => {
+    const { answers, streams, handlers, start, counters } = setUp();
+    const reasons: unknown[] = [];
+    const invocation = start("run", () => source().items);
+    invocation.onAbort = (reason) => void reasons.push(reason.code);
+    handlers.cancel(1);
+    expect(reasons).toEqual(["cancelled"]);
+    expect([handlers.runningCount, handlers.unansweredCount]).toEqual([1, 0]);
+    streams[0]?.resolve();
+    await settle();
+    expect(answers).toEqual([]);
+    expect([handlers.runningCount, handlers.unansweredCount]).toEqual([0, 0]);
+    expect(counters("run")).toEqual(failed);
+  });
+
+  test("sees the call that it serves, from whoever asks for its items", async () => {
+    const { streams, start } = setUp();
+    async function* generate() {
+      yield currentCall()?.metadata;
+    }
+    const invocation = start("run", generate);
+    const { items } = streams[0] as SentStream;
+    const { value } = await items[Symbol.asyncIterator]().next();
+    expect(value).toBe(invocation.metadata);
+  });
+
+  test.each(ways)(
+    "given %s to a one-way call is ended unread",
+    async (_, give) => {
+      const { answers, streams, handlers, start, counters } = setUp();
+      let returns = 0;
+      const unread = {
+        [Symbol.asyncIterator]: () => ({
+          next: () => Promise.reject(new Error("asked")),
+          return: async () => void returns++,
+        }),
+      } as unknown as AsyncIterable<unknown>;
+      start("run", () => give(unread), { oneWay: true });
+      await settle();
+      expect(returns).toBe(1);
+      expect(streams).toEqual([]);
+      expect(answers).toEqual([]);
+      expect([handlers.runningCount, handlers.unansweredCount]).toEqual([0, 0]);
+      expect(counters("run")).toEqual(done);
+    },
+  );
+
+  test("that comes after the answer is ended unread, whatever it throws at that", async () => {
+    const set = setUp();
+    const { clock, answers, held, streams, handlers, start, counters } = set;
+    start("hold", undefined, { timeoutMs: 10 });
+    await clock.advance(10);
+    let returns = 0;
+    held[0]?.resolve({
+      [Symbol.asyncIterator]: () => ({
+        return: () => {
+          returns++;
+          throw new Error("cannot end");
+        },
+      }),
+    });
+    await settle();
+    expect(returns).toBe(1);
+    expect(streams).toEqual([]);
+    expect(answers).toHaveLength(1);
+    expect(handlers.runningCount).toBe(0);
+    expect(counters("hold")).toEqual(failed);
+  });
+
+  test("which cannot even be looked at fails that call only", async () => {
+    const { answers, handlers, start, counters } = setUp();
+    const hostile = Object.defineProperty({}, Symbol.asyncIterator, {
+      get: () => {
+        throw new Error("do not look");
+      },
+    });
+    start("run", () => Promise.resolve(hostile));
+    await settle();
+    expect(answers).toMatchObject([{ seq: 1, error: { code: "unknown" } }]);
+    expect(handlers.runningCount).toBe(0);
+    expect(counters("run")).toEqual(failed);
+  });
+
+  const times = [
+    {
+      what: "the caller's, asked for",
+      caller: 30,
+      isUntilReply: false,
+      at: 30,
+    },
+    { what: "the caller's default", caller: 30, isUntilReply: true },
+    { what: "the server's", server: 30 },
+    { what: "the method's own", method: 30, at: 30 },
+    {
+      what: "the method's own before the caller's",
+      caller: 40,
+      method: 30,
+      at: 30,
+    },
+    {
+      what: "the caller's before the method's own",
+      caller: 30,
+      method: 40,
+      at: 30,
+    },
+    {
+      what: "the method's own behind the server's",
+      server: 20,
+      method: 30,
+      at: 30,
+    },
+  ];
+  test.each(times)(
+    "has the time limit of $what: $at",
+    async ({
+      caller = 0,
+      isUntilReply = false,
+      server = 0,
+      method = 0,
+      at,
+    }) => {
+      const { clock, answers, events, streams, handlers, start } = setUp({
+        handleTimeoutMs: server,
+        methods: { hold: { timeoutMs: method }, run: { timeoutMs: method } },
+      });
+      const startedAt = clock.now();
+      const deadlineAt = at === undefined ? undefined : startedAt + at;
+      const options = { timeoutMs: caller, isUntilReply };
+      const reasons: unknown[] = [];
+      const invocation = start("run", () => source().items, options);
+      invocation.onAbort = (reason) => void reasons.push(reason.code);
+      expect(streams).toHaveLength(1);
+      expect(invocation.deadlineAt).toBe(deadlineAt);
+      await clock.advance((at ?? 1_000) - 1);
+      expect(answers).toEqual([]);
+      await clock.advance(1);
+      const isOver = at !== undefined;
+      expect(handlers.unansweredCount).toBe(isOver ? 0 : 1);
+      expect(reasons).toEqual(isOver ? ["deadline_exceeded"] : []);
+      expect(answers.map(({ seq }) => seq)).toEqual(isOver ? [1] : []);
+      expect(events).toHaveLength(isOver ? 1 : 0);
+      expect(clock.timers).toBe(0);
+    },
+  );
+
+  test("has all limits until it begins", async () => {
+    for (const options of [{ handleTimeoutMs: 10 }, {}]) {
+      const { clock, answers, streams, start } = setUp(options);
+      start("hold", undefined, { timeoutMs: 10, isUntilReply: true });
+      await clock.advance(10);
+      expect(answers).toMatchObject([
+        { seq: 1, error: { code: "deadline_exceeded" } },
+      ]);
+      expect(streams).toEqual([]);
+    }
+  });
+
+  test("that begins late has what is left, from its arrival", async () => {
+    const { clock, answers, held, streams, start } = setUp();
+    start("hold", undefined, { timeoutMs: 100 });
+    await clock.advance(60);
+    held[0]?.resolve(source().items);
+    await clock.advance(39);
+    expect(streams).toHaveLength(1);
+    expect(answers).toEqual([]);
+    await clock.advance(1);
+    expect(answers).toHaveLength(1);
+  });
+});
+
+describe("a call that cannot go on", () => {
+  const broken = new RpcError("internal", "broken");
+
+  test("is answered at once, its signal aborts, and its result is dropped", async () => {
+    const { answers, held, handlers, start, counters } = setUp();
+    start("hold");
+    expect(handlers.fail(1, broken)).toBe(true);
+    expect(held[0]?.context.signal.reason).toBe(broken);
+    expect(handlers.fail(1, broken)).toBe(false);
+    expect(handlers.fail(2, broken)).toBe(false);
+    held[0]?.resolve("late");
+    await settle();
+    expect(answers).toEqual([{ seq: 1, error: broken }]);
+    expect([handlers.runningCount, handlers.unansweredCount]).toEqual([0, 0]);
+    expect(counters("hold")).toMatchObject({ errors: 1, ended: 1 });
+  });
+
+  test("is only stopped where no answer is wanted", async () => {
+    const { answers, held, handlers, start } = setUp();
+    start("hold", undefined, { oneWay: true });
+    expect(handlers.fail(1, broken)).toBe(true);
+    expect(held[0]?.context.signal.aborted).toBe(true);
+    expect(answers).toEqual([]);
+  });
 });
 
 describe("an onEvent that throws", () => {

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
 import { Invocation } from "../../src/service/invocation.ts";
+import { silentPeer } from "../../src/service/silent-peer.ts";
 
 function invocation(): Invocation {
-  return new Invocation(1, "Foo.sum", undefined, 0, false, { address: "here" });
+  return new Invocation(1, "Foo.sum", undefined, 0, false, silentPeer("here"));
 }
 
 const reason = new RpcError("cancelled", "no longer wanted");

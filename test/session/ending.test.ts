@@ -327,6 +327,7 @@ describe("finish", () => {
     const finished = end.session.finish();
     far.resume();
     expect(await peer.heard()).toMatchObject([
+      { kind: "goaway", lastSeq: 2, code: "unavailable" },
       { kind: "response", seq: 1 },
       { kind: "response", seq: 2, reply: "waits for room" },
       { kind: "error", seq: 0, code: "unavailable" },

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { RequestHead } from "../../src/codec/codec.ts";
 import { RpcError } from "../../src/errors.ts";
+import { silentPeer } from "../../src/service/silent-peer.ts";
 import { Services } from "../../src/service/services.ts";
 import { Callee } from "../../src/session/callee.ts";
 import { Caller } from "../../src/session/caller.ts";
+import { Flow } from "../../src/session/flow.ts";
 import type { Sender } from "../../src/session/sender.ts";
+import { defaultLimits } from "../../src/wire/limits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { headOf, StartedCall } from "./two-ends.ts";
 
@@ -36,6 +39,10 @@ class FlushingSender {
     return true;
   }
 
+  get flow(): Flow {
+    return new Flow(this.asSender(), defaultLimits);
+  }
+
   asSender(): Sender {
     return this as unknown as Sender;
   }
@@ -57,7 +64,11 @@ function counted(count: number): number[] {
 describe("the caller's half", () => {
   function setUp() {
     const sender = new FlushingSender();
-    const caller = new Caller(sender.asSender(), new ManualClock());
+    const caller = new Caller(
+      sender.asSender(),
+      sender.flow,
+      new ManualClock(),
+    );
     sender.flushed = () => caller.sendWaiting();
     const start = (count: number) => {
       for (let at = 0; at < count; at++) {
@@ -98,7 +109,7 @@ describe("the caller's half", () => {
 test("a call whose turn comes at its deadline does not get all the time there is", async () => {
   const sender = new FlushingSender();
   const clock = new ManualClock();
-  const caller = new Caller(sender.asSender(), clock);
+  const caller = new Caller(sender.asSender(), sender.flow, clock);
   sender.isCongested = true;
   clock.after(10, () => {
     sender.isCongested = false;
@@ -121,13 +132,15 @@ describe("the callee's half", () => {
       return args;
     };
     services.register({ echo }, "Foo");
-    const callee = new Callee(sender.asSender(), {
+    const callee = new Callee(sender.asSender(), sender.flow, {
       services,
       clock: new ManualClock(),
       handleTimeoutMs: 0,
       maxRunning: 10,
       onEvent() {},
-      peerAddress: "here",
+      peer: silentPeer("here"),
+      interceptors: [],
+      maxStreams: 10,
       yieldsToCongestion: true,
       onFlooded() {},
       setPaused: (isPaused) => void paused.push(isPaused),

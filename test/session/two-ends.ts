@@ -3,16 +3,25 @@ import { binaryCodecType, createCodec } from "../../src/codec/table.ts";
 import { RpcError } from "../../src/errors.ts";
 import type { RpcEvent } from "../../src/events.ts";
 import type { Context } from "../../src/service/context.ts";
+import type { MethodOptions } from "../../src/service/method.ts";
 import { Services } from "../../src/service/services.ts";
+import type { KeepAliveOptions } from "../../src/session/keepalive.ts";
+import { Calls } from "../../src/session/calls.ts";
 import { type Outcome, PendingCall } from "../../src/session/pending-call.ts";
 import { Session } from "../../src/session/session.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
 import type { Pipe } from "../../src/transport/pipe.ts";
 import { defaultLimits, type Limits } from "../../src/wire/limits.ts";
+import type { Metadata } from "../../src/wire/metadata.ts";
 import { SendBuffer } from "../../src/wire/send-buffer.ts";
 import { Recorder } from "../codec/recorder.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
 import { PipeEar } from "../support/pipe-ear.ts";
+import { Feed } from "./feed.ts";
+import { Reading } from "./reading.ts";
+
+/** No pings: most tests look at what else is said. */
+export const neverPings = { busyMs: 0, idleMs: 0, timeoutMs: 0 };
 
 /** A call whose outcome is written down, each time that it is told. */
 export class StartedCall implements Outcome {
@@ -46,6 +55,11 @@ export class StartedCall implements Outcome {
       : undefined;
   }
 
+  /** Reads its reply, which is a stream, as far as it comes. */
+  read(): Reading {
+    return new Reading(this.reply as AsyncIterable<unknown>);
+  }
+
   get error(): RpcError | undefined {
     const [outcome] = this.outcomes;
     return outcome !== undefined && "error" in outcome
@@ -73,6 +87,9 @@ export interface HeldCall {
 /** A service for tests: `echo` answers at once, `hold` when the test says so. */
 export class Foo {
   readonly held: HeldCall[] = [];
+  readonly feeds: Feed[] = [];
+  /** Streams of `count` whose finally has run. */
+  endedCounts = 0;
   /** The arguments of every call, in the order in which they started. */
   readonly started: unknown[] = [];
 
@@ -98,15 +115,59 @@ export class Foo {
     throw new Error(message);
   }
 
+  /** A stream whose items the test gives. */
+  feed(args: unknown, context: Context): AsyncIterable<unknown> {
+    this.started.push(args);
+    const feed = new Feed(args, context);
+    this.feeds.push(feed);
+    return feed.items();
+  }
+
+  /** A stream of 0, 1, 2 … that is done after so many. */
+  async *count(items: number): AsyncGenerator<number> {
+    this.started.push(items);
+    try {
+      for (let item = 0; item < items; item++) yield item;
+    } finally {
+      this.endedCounts++;
+    }
+  }
+
+  /** Answers with the items of its argument. */
+  async collect(items: AsyncIterable<unknown>): Promise<unknown[]> {
+    this.started.push("collect");
+    const all: unknown[] = [];
+    for await (const item of items) all.push(item);
+    return all;
+  }
+
+  /** Sends each item of its argument back. */
+  async *mirror(items: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+    this.started.push("mirror");
+    yield* items;
+  }
+
   unsendable(): unknown {
     return { deep: [() => {}] };
   }
 }
 
+export interface CallSettings {
+  timeoutMs?: number;
+  isUntilReply?: boolean;
+  signal?: AbortSignal | undefined;
+  metadata?: Metadata;
+  onMetadata?: (metadata: Metadata) => void;
+}
+
 export interface EndOptions {
   codec?: string;
   limits?: Partial<Limits>;
+  /** Of Foo's methods. */
+  methods?: Record<string, MethodOptions>;
+  callTimeoutMs?: number;
   handleTimeoutMs?: number;
+  keepAlive?: KeepAliveOptions;
 }
 
 /** One session with all that a test wants to look at. */
@@ -115,6 +176,8 @@ export class End {
   readonly events: RpcEvent[] = [];
   readonly services: Services;
   readonly session: Session;
+  /** Calls as users make them. */
+  readonly calls: Calls;
   isClosed = false;
 
   constructor(
@@ -130,7 +193,8 @@ export class End {
       bodies: [],
     });
     this.services = new Services();
-    this.services.register(this.foo, "Foo");
+    const { methods = {}, callTimeoutMs = 0 } = options;
+    this.services.register(this.foo, { name: "Foo", methods });
     this.session = new Session(pipe, {
       role,
       codec,
@@ -138,11 +202,19 @@ export class End {
       limits,
       clock,
       handleTimeoutMs: options.handleTimeoutMs ?? 0,
+      callTimeoutMs,
+      keepAlive: options.keepAlive ?? neverPings,
+      interceptors: [],
       onEvent: (event) => void this.events.push(event),
       onClose: () => {
         if (this.isClosed) throw new Error("onClose was told twice");
         this.isClosed = true;
       },
+    });
+    this.calls = new Calls(this.session, {
+      clock,
+      callTimeoutMs,
+      interceptors: [],
     });
   }
 
@@ -160,10 +232,14 @@ export class End {
     args?: unknown,
     {
       timeoutMs = 0,
+      isUntilReply = false,
       signal,
-    }: { timeoutMs?: number; signal?: AbortSignal } = {},
+      metadata,
+      onMetadata,
+    }: CallSettings = {},
   ): StartedCall {
     const call = new StartedCall(`Foo.${method}`, args, timeoutMs, signal);
+    Object.assign(call.pending, { isUntilReply, metadata, onMetadata });
     this.session.start(call.pending);
     return call;
   }

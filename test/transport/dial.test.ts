@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -64,6 +65,28 @@ describe("dialPipe", () => {
     await expect(dial(missing)).rejects.toMatchObject(notConnected);
     const nowhere = parseAddress("tcp@nowhere.invalid:1");
     await expect(dial(nowhere)).rejects.toMatchObject(notConnected);
+  });
+
+  test("dialled inside a context, its events come outside of it", async () => {
+    const { address, next, listener } = await acceptor();
+    const storage = new AsyncLocalStorage<string>();
+    const near = new PipeEar();
+    const seen: unknown[] = [];
+    near.onEvent = () => seen.push(storage.getStore());
+    const pipe = await storage.run("inside", async () => {
+      const dialled = await dial(address);
+      expect(storage.getStore()).toBe("inside");
+      return dialled;
+    });
+    pipe.attach(near);
+    const far = await next();
+    far.pipe.write(Buffer.from("hello"));
+    await near.until(() => near.byteCount === 5);
+    far.pipe.abort();
+    await near.until(() => near.closes.length > 0);
+    expect(seen.length).toBeGreaterThanOrEqual(2);
+    expect(seen.filter((store) => store !== undefined)).toEqual([]);
+    listener.close();
   });
 
   test("an abort ends it at once, and the connection that still comes up", async () => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { afterAll, describe, expect, test } from "bun:test";
 import {
   existsSync,
@@ -63,6 +64,30 @@ test("without a host it listens on every interface", async () => {
   await reach(`tcp@127.0.0.1:${port}`, promise);
   listener.close();
 });
+
+for (const at of ["tcp@127.0.0.1:0", `unix@${folder}/context.sock`]) {
+  test(`${at}, listened on inside a context: connections come outside of it`, async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const ear = new PipeEar();
+    ear.onEvent = () => seen.push(storage.getStore());
+    const listener = await storage.run("inside", () =>
+      listen(at, (pipe) => {
+        seen.push(storage.getStore());
+        pipe.attach(ear);
+      }),
+    );
+    const address = parseAddress(listener.address);
+    const near = await dialPipe(address, { timeoutMs: 0 });
+    near.write(Buffer.from("hello"));
+    await ear.until(() => ear.byteCount === 5);
+    near.abort();
+    await ear.until(() => ear.closes.length > 0);
+    expect(seen.length).toBeGreaterThanOrEqual(3);
+    expect(seen.filter((store) => store !== undefined)).toEqual([]);
+    listener.close();
+  });
+}
 
 test("a port in use is unavailable, and is left alone", async () => {
   const { promise, resolve } = Promise.withResolvers<Pipe>();

@@ -101,6 +101,9 @@ describe("parseOption", () => {
       HandleTimeout: 7,
       Protocol: 1,
       Bodies: ["a", "b"],
+      Compression: ["zstd"],
+      StreamWindow: 0,
+      ConnectionWindow: 4_194_304,
     };
     const line = Buffer.from(encodeOption(option)).toString();
     expect(line.endsWith("}\n")).toBe(true);
@@ -114,6 +117,8 @@ describe("parseOption", () => {
       handleTIMEOUT: 9,
       connectTimeout: null,
       bodies: null,
+      compression: null,
+      streamWindow: null,
       Colour: { red: 1 },
       __proto__x: 1,
     });
@@ -136,6 +141,9 @@ describe("parseOption", () => {
     ["a version as text", { Protocol: "1" }],
     ["bodies that are no list", { Bodies: "a" }],
     ["bodies that are no names", { Bodies: ["a", 1] }],
+    ["a compression that is no list", { Compression: "zstd" }],
+    ["a window below 0", { StreamWindow: -1 }],
+    ["a window as text", { ConnectionWindow: "1" }],
   ])("refuses %s, and still knows the codec", (_, fields) => {
     const { option, error } = parse({ ...good, ...fields });
     expect(error?.code).toBe("invalid_argument");

@@ -22,7 +22,11 @@ export class Fleet implements AsyncDisposable {
 
   /** Adds a server with `service` under the name Foo. */
   add(address: string, service: object, options: ServerOptions = {}): Server {
-    const server = new Server({ clock: this.#clock, ...options });
+    const server = new Server({
+      clock: this.#clock,
+      keepAlive: { busyMs: 0, idleMs: 0 },
+      ...options,
+    });
     server.register(service, "Foo");
     this.#servers.set(address, server);
     return server;

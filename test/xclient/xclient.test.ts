@@ -230,7 +230,8 @@ describe("call", () => {
     const clock = new ManualClock();
     await using fleet = new Fleet(clock);
     fleet.add(a, foo("a"));
-    await using xc = client(fleet, [a], { clock });
+    const keepAlive = { busyMs: 0, idleMs: 0 };
+    await using xc = client(fleet, [a], { clock, keepAlive });
     await xc.call("Foo.whoami", undefined, { timeoutMs: 0 });
     expect(clock.timers).toBe(0);
   });

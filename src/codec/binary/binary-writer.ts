@@ -1,34 +1,40 @@
-import type { RpcError } from "../../errors.ts";
+import { RpcError } from "../../errors.ts";
 import {
   flags,
   kinds,
   maxMethodNumbers,
-  pieceBytes,
   requestHeadBytes,
 } from "../../wire/frame.ts";
 import type { Limits } from "../../wire/limits.ts";
+import { encodeMetadata, type Metadata } from "../../wire/metadata.ts";
 import type { SendBuffer } from "../../wire/send-buffer.ts";
 import type { Form, RequestHead, Settings } from "../codec.ts";
-import { type Bodies, tooLong } from "./body.ts";
+import type { Bodies } from "./body.ts";
+import { type BodyWriter, mayExceed } from "./body-writer.ts";
 import { writeErrorFrame } from "./error-frame.ts";
-import { setContentLength, writeHeader } from "./header.ts";
+import { writeHeader } from "./header.ts";
 import { encodeName, SentNames } from "./method-numbers.ts";
 import type { OutgoingPieces } from "./pieces.ts";
 import { settingsText } from "./settings.ts";
+import { refuseOneWayStream } from "./stream-reader.ts";
 
-/** What goes out over one binary connection; a large body is left in `pieces`. */
+/** What goes out over one binary connection besides streams; a large body is left in `pieces`. */
 export class BinaryWriter {
   readonly #limits: Limits;
-  /** A body of up to so many bytes stands in its message's own frame. */
-  readonly #inlineBytes: number;
   readonly #bodies: Bodies;
+  readonly #bodyWriter: BodyWriter;
   readonly #pieces: OutgoingPieces;
   readonly #sentNames = new SentNames(maxMethodNumbers);
 
-  constructor(limits: Limits, bodies: Bodies, pieces: OutgoingPieces) {
+  constructor(
+    limits: Limits,
+    bodies: Bodies,
+    bodyWriter: BodyWriter,
+    pieces: OutgoingPieces,
+  ) {
     this.#limits = limits;
-    this.#inlineBytes = Math.min(pieceBytes, limits.maxMessageBytes);
     this.#bodies = bodies;
+    this.#bodyWriter = bodyWriter;
     this.#pieces = pieces;
   }
 
@@ -44,14 +50,20 @@ export class BinaryWriter {
     args: unknown,
     form?: Form,
   ): void {
-    const { seq, serviceMethod } = head;
-    const body = this.#bodies.encode(args, bodyNameOf(form));
-    const large = this.#largeBytes(body.content);
+    const { seq, serviceMethod, isStream, metadata } = head;
+    refuseOneWayStream(head);
+    const body = isStream
+      ? this.#bodies.encode(undefined)
+      : this.#bodies.encode(args, bodyNameOf(form));
+    if (mayExceed(body.content, this.#bodyWriter.plainInlineBytes)) {
+      this.#bodyWriter.fit(body);
+    }
+    const block = this.#encodeMetadata(metadata);
     const number = this.#sentNames.numberOf(serviceMethod);
     const name = number === undefined ? encodeName(serviceMethod) : undefined;
-    let flag = head.oneWay ? flags.oneWay : 0;
+    let flag = flagsOf(head) | body.flags;
     if (name !== undefined) flag |= flags.named;
-    if (large !== undefined) flag |= flags.pieces;
+    if (block !== undefined) flag |= flags.metadata;
     const from = out.length;
     writeHeader(out, kinds.request, flag, body.encoding, 0, 0, seq);
     out.reserve(requestHeadBytes);
@@ -68,58 +80,61 @@ export class BinaryWriter {
       out.writeUint16(name.length);
       out.writeBytes(name);
     }
-    this.#writeBody(out, from, seq, 0, body.content, large);
+    if (block !== undefined) out.writeBytes(block);
+    this.#bodyWriter.write(out, from, seq, 0, body);
   }
 
-  writeResponse(out: SendBuffer, seq: number, reply: unknown): void {
+  writeResponse(
+    out: SendBuffer,
+    seq: number,
+    reply: unknown,
+    metadata: Metadata | undefined,
+  ): void {
     const body = this.#bodies.encode(reply);
-    const large = this.#largeBytes(body.content);
-    const flag = large === undefined ? 0 : flags.pieces;
+    if (mayExceed(body.content, this.#bodyWriter.plainInlineBytes)) {
+      this.#bodyWriter.fit(body);
+    }
+    const block = this.#encodeMetadata(metadata);
+    let flag = body.flags;
+    if (block !== undefined) flag |= flags.metadata;
     const from = out.length;
     writeHeader(out, kinds.response, flag, body.encoding, 0, 0, seq);
-    this.#writeBody(out, from, seq, flags.answer, body.content, large);
+    if (block !== undefined) out.writeBytes(block);
+    this.#bodyWriter.write(out, from, seq, flags.answer, body);
   }
 
-  /** Appends the body, or its total length where it follows in pieces, and completes the header. */
-  #writeBody(
+  /** As details: metadata that does not fit is left out, since an error must always get through. */
+  writeError(
     out: SendBuffer,
-    from: number,
     seq: number,
-    direction: number,
-    content: string | Uint8Array,
-    large: Uint8Array | undefined,
+    error: RpcError,
+    metadata: Metadata | undefined,
   ): void {
-    if (large !== undefined) {
-      out.writeUint32(large.length);
-      this.#pieces.add(seq, direction, large);
-    } else if (typeof content === "string") out.writeText(content);
-    else out.writeBytes(content);
-    setContentLength(out, out.length - from);
-  }
-
-  /** The body's bytes where it has to go in pieces. */
-  #largeBytes(content: string | Uint8Array): Uint8Array | undefined {
-    // A UTF-16 unit is at most three bytes of UTF-8.
-    const isText = typeof content === "string";
-    if ((isText ? content.length * 3 : content.length) <= this.#inlineBytes) {
-      return undefined;
-    }
-    const length = isText ? Buffer.byteLength(content) : content.length;
-    const { maxMessageBytes } = this.#limits;
-    if (length > maxMessageBytes) throw tooLong(length, maxMessageBytes);
-    if (length <= pieceBytes) return undefined;
-    return isText ? Buffer.from(content) : content;
-  }
-
-  writeError(out: SendBuffer, seq: number, error: RpcError): void {
     this.#pieces.drop(seq, flags.answer);
-    writeErrorFrame(out, seq, error, this.#bodies);
+    let block: Uint8Array | undefined;
+    try {
+      block = this.#encodeMetadata(metadata);
+    } catch {
+      block = undefined;
+    }
+    writeErrorFrame(out, seq, error, this.#bodies, block);
   }
 
   writeCancel(out: SendBuffer, seq: number): void {
     this.#pieces.drop(seq, 0);
     writeHeader(out, kinds.cancel, 0, 0, 0, 0, seq);
   }
+
+  #encodeMetadata(metadata: Metadata | undefined): Uint8Array | undefined {
+    return metadata && encodeMetadata(metadata, this.#limits);
+  }
+}
+
+function flagsOf({ oneWay, untilReply, isStream }: RequestHead): number {
+  let flag = oneWay ? flags.oneWay : 0;
+  if (untilReply === true) flag |= flags.untilReply;
+  if (isStream === true) flag |= flags.stream;
+  return flag;
 }
 
 /** Whole ms from 1, since 0 is no limit; 49 days at most. */

@@ -1,4 +1,5 @@
 import type { RpcError } from "../../errors.ts";
+import type { Metadata } from "../../wire/metadata.ts";
 import type { SendBuffer } from "../../wire/send-buffer.ts";
 import type {
   Codec,
@@ -7,12 +8,16 @@ import type {
   Form,
   Inbound,
   RequestHead,
+  SessionMessages,
   Settings,
 } from "../codec.ts";
 import { BinaryReader } from "./binary-reader.ts";
 import { BinaryWriter } from "./binary-writer.ts";
 import { Bodies } from "./body.ts";
+import { BodyWriter } from "./body-writer.ts";
+import { BodyCompression } from "./compression.ts";
 import { OutgoingPieces } from "./pieces.ts";
+import { SessionWriter } from "./session-writer.ts";
 
 const features: CodecFeatures = { settings: true, cancel: true, oneWay: true };
 
@@ -26,11 +31,24 @@ class BinaryCodec implements Codec {
   readonly #pieces = new OutgoingPieces();
   readonly #reader: BinaryReader;
   readonly #writer: BinaryWriter;
+  readonly session: SessionMessages;
 
   constructor(context: CodecContext) {
-    const bodies = new Bodies(context.limits, context.bodies);
-    this.#reader = new BinaryReader(context, bodies, this.#pieces);
-    this.#writer = new BinaryWriter(context.limits, bodies, this.#pieces);
+    const { limits } = context;
+    const pieces = this.#pieces;
+    const bodies = new Bodies(limits, context.bodies);
+    const compression = new BodyCompression(context);
+    const bodyWriter = new BodyWriter(limits, pieces, compression);
+    const reader = new BinaryReader(context, bodies, pieces, compression);
+    this.#reader = reader;
+    this.#writer = new BinaryWriter(limits, bodies, bodyWriter, pieces);
+    this.session = new SessionWriter(
+      limits,
+      bodies,
+      bodyWriter,
+      pieces,
+      reader,
+    );
   }
 
   push(chunk: Uint8Array): void {
@@ -67,8 +85,9 @@ class BinaryCodec implements Codec {
     seq: number,
     _serviceMethod: string,
     reply: unknown,
+    metadata?: Metadata,
   ): void {
-    this.#writer.writeResponse(out, seq, reply);
+    this.#writer.writeResponse(out, seq, reply, metadata);
   }
 
   writeError(
@@ -76,8 +95,9 @@ class BinaryCodec implements Codec {
     seq: number,
     _serviceMethod: string,
     error: RpcError,
+    metadata?: Metadata,
   ): void {
-    this.#writer.writeError(out, seq, error);
+    this.#writer.writeError(out, seq, error, metadata);
   }
 
   writeCancel(out: SendBuffer, seq: number): void {

@@ -50,9 +50,17 @@ export function registerBody(name: string, encoding: BodyEncoding): void {
 export interface Body {
   encoding: number;
   content: string | Uint8Array;
+  /** The flags of its frame that say how it travels: pieces, compressed. */
+  flags: number;
+  /** Its length before compression; 0 where it is not compressed. */
+  plainBytes: number;
 }
 
 const noBytes = new Uint8Array(0);
+
+function bodyOf(encoding: number, content: string | Uint8Array): Body {
+  return { encoding, content, flags: 0, plainBytes: 0 };
+}
 
 /** The body encodings of one connection: the built-in ones and those that its Option names. */
 export class Bodies {
@@ -99,23 +107,19 @@ export class Bodies {
   #encode(value: unknown, name: string | undefined): Body {
     if (name !== undefined && name !== "json")
       return this.#encodeAs(value, name);
-    if (value === undefined)
-      return { encoding: encodings.nothing, content: noBytes };
+    if (value === undefined) return bodyOf(encodings.nothing, noBytes);
     if (this.#own.length > 0 && name === undefined) {
       const at = this.#own.findIndex((own) => own.claims(value));
       if (at >= 0) return this.#encodeOwn(value, at);
     }
     if (value instanceof Uint8Array) {
-      return { encoding: encodings.bytes, content: value };
+      return bodyOf(encodings.bytes, value);
     }
     const { maxDepth } = this.#limits;
     if (name === "json" || isPlain(value, maxDepth)) {
-      return { encoding: encodings.json, content: stringifyJson(value) };
+      return bodyOf(encodings.json, stringifyJson(value));
     }
-    return {
-      encoding: encodings.messagePack,
-      content: packMessagePack(value, maxDepth),
-    };
+    return bodyOf(encodings.messagePack, packMessagePack(value, maxDepth));
   }
 
   #encodeAs(value: unknown, name: string): Body {
@@ -130,7 +134,7 @@ export class Bodies {
   #encodeOwn(value: unknown, at: number): Body {
     const content: unknown = (this.#own[at] as BodyEncoding).encode(value);
     if (content instanceof Uint8Array) {
-      return { encoding: encodings.first + at, content };
+      return bodyOf(encodings.first + at, content);
     }
     throw new RpcError(
       "invalid_argument",

@@ -7,7 +7,7 @@ import { type Bodies, encodings } from "./body.ts";
 import { setContentLength, writeHeader } from "./header.ts";
 
 /**
- * Appends an error frame. A message is cut to 4,096 characters. Details that
+ * Appends an error frame, with `metadata` as an encoded block. A message is cut to 4,096 characters. Details that
  * cannot be encoded, or do not fit into one frame, are left out and the
  * message says so: an error must always get through.
  */
@@ -16,13 +16,15 @@ export function writeErrorFrame(
   seq: number,
   error: RpcError,
   bodies: Bodies,
+  metadata: Uint8Array | undefined,
 ): void {
   const details = encodeDetails(error.details, bodies);
   const message = Buffer.from(
     cutMessage(error.message) +
       (details.isLeftOut ? " (its details cannot be sent)" : ""),
   );
-  const flag = error.sent === false ? flags.notStarted : 0;
+  let flag = error.sent === false ? flags.notStarted : 0;
+  if (metadata !== undefined) flag |= flags.metadata;
   const from = out.length;
   writeHeader(
     out,
@@ -33,6 +35,7 @@ export function writeErrorFrame(
     0,
     seq,
   );
+  if (metadata !== undefined) out.writeBytes(metadata);
   out.writeUint32(message.length);
   out.writeBytes(message);
   out.writeBytes(details.bytes);

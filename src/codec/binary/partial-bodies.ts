@@ -4,7 +4,6 @@ import type { Limits } from "../../wire/limits.ts";
 /** A body that arrives in pieces, and what to do with it once it is whole. */
 export interface PartialBody<Head> {
   head: Head;
-  encoding: number;
   totalBytes: number;
   bytes: Buffer;
   length: number;
@@ -21,7 +20,7 @@ const firstCapacity = 128 * 1024;
  * The bodies of one direction that are half here, by seq. Memory follows what
  * came, not what was declared: room doubles up to the declared total. The
  * number of bodies with bytes is limited and the sum of their totals, too, and
- * so is the number of announced ones.
+ * so is the number of announced ones. Items of streams are bodies like others.
  */
 export class PartialBodies<Head> {
   readonly #limits: Limits;
@@ -45,12 +44,7 @@ export class PartialBodies<Head> {
    * @throws RpcError resource_exhausted  it is too large, or too many are under way: the call fails, its pieces are skipped
    * @throws RpcError invalid_argument    it is empty
    */
-  announce(
-    seq: number,
-    head: Head,
-    encoding: number,
-    totalBytes: number,
-  ): void {
+  announce(seq: number, head: Head, totalBytes: number): void {
     this.drop(seq);
     const { maxMessageBytes, maxRunningHandlers } = this.#limits;
     if (totalBytes > maxMessageBytes) {
@@ -70,7 +64,6 @@ export class PartialBodies<Head> {
     }
     this.#bodies.set(seq, {
       head,
-      encoding,
       totalBytes,
       bytes: Buffer.alloc(0),
       length: 0,
@@ -108,6 +101,12 @@ export class PartialBodies<Head> {
     if (length < body.totalBytes) return undefined;
     this.drop(seq);
     return body;
+  }
+
+  /** What the body of this seq that is half here belongs to. */
+  headOf(seq: number): Head | undefined {
+    // Asked at every item: nearly always there is nothing to look for.
+    return this.#bodies.size === 0 ? undefined : this.#bodies.get(seq)?.head;
   }
 
   /** Whether the first piece of this body would be one begun body, or too many bytes to come, too many. */

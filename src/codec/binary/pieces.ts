@@ -7,7 +7,7 @@ const turns = 4;
 
 interface Outgoing {
   seq: number;
-  /** flags.answer for the body of an answer, 0 for that of a request. */
+  /** flags.answer for the body or an item of an answer, 0 for those of a request. */
   flag: number;
   bytes: Uint8Array;
   at: number;
@@ -33,15 +33,26 @@ export class OutgoingPieces {
     this.#heldBytes += bytes.length;
   }
 
+  /** Whether something of this body is still to be written. */
+  holds(seq: number, flag: number): boolean {
+    return this.#indexOf(seq, flag) >= 0;
+  }
+
   /** Forgets the body: its call is over. */
   drop(seq: number, flag: number): void {
+    const at = this.#indexOf(seq, flag);
+    if (at < 0) return;
+    const body = this.#bodies[at] as Outgoing;
+    this.#bodies.splice(at, 1);
+    this.#heldBytes -= body.bytes.length - body.at;
+  }
+
+  #indexOf(seq: number, flag: number): number {
     // Asked at every response: nearly always there is nothing to look through.
-    if (this.#bodies.length === 0) return;
-    const at = this.#bodies.findIndex(
+    if (this.#bodies.length === 0) return -1;
+    return this.#bodies.findIndex(
       (body) => body.seq === seq && body.flag === flag,
     );
-    const [body] = at < 0 ? [] : this.#bodies.splice(at, 1);
-    if (body !== undefined) this.#heldBytes -= body.bytes.length - body.at;
   }
 
   /** Appends one frame. Not to be called while empty. */

@@ -147,11 +147,13 @@ class GobRpcCodec implements Codec {
 
   writeRequest(
     out: SendBuffer,
-    { seq, serviceMethod, oneWay }: RequestHead,
+    { seq, serviceMethod, oneWay, isStream, metadata }: RequestHead,
     args: unknown,
     form?: Form,
   ): void {
     if (oneWay) throw lacking("one-way calls");
+    if (isStream) throw lacking("streams");
+    if (metadata !== undefined) throw lacking("metadata");
     if (typeof form === "string") throw lacking("other body encodings");
     const declared = form ?? this.#declared(serviceMethod)?.args;
     const header = headerOf(seq, serviceMethod);

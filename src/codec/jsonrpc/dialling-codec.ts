@@ -77,10 +77,12 @@ export class DiallingCodec implements Codec {
   /** Appends `{"method":"Foo.Sum","params":[…],"id":1}` and LF, as Go does; a notification's id is null. */
   writeRequest(
     out: SendBuffer,
-    { seq, serviceMethod, oneWay }: RequestHead,
+    { seq, serviceMethod, oneWay, isStream, metadata }: RequestHead,
     args: unknown,
     form?: Form,
   ): void {
+    if (isStream) throw lacking("streams");
+    if (metadata !== undefined) throw lacking("metadata");
     if (typeof form === "string" && form !== "json") {
       throw lacking(`a body encoding "${form}"`);
     }

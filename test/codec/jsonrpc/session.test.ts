@@ -32,6 +32,9 @@ function sessionOver(pipe: Pipe, role: "dial" | "accept"): Session {
     limits: defaultLimits,
     clock: new ManualClock(),
     handleTimeoutMs: 0,
+    callTimeoutMs: 0,
+    keepAlive: { busyMs: 0, idleMs: 0, timeoutMs: 0 },
+    interceptors: [],
     onEvent: () => {},
     onClose: () => {},
   });

@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { inspect } from "node:util";
-import { type Remote, remote, withServices } from "../../src/client/remote.ts";
+import { type Remote, remote, withServices } from "../../src/service/remote.ts";
 
 interface Services {
   Foo: {
     sum(args: { a: number }): number;
+    count(to: number): AsyncGenerator<number>;
   };
+}
+
+async function* countTo(to: number) {
+  for (let n = 1; n <= to; n++) yield n;
 }
 
 function setUp() {
@@ -24,6 +29,14 @@ describe("remote", () => {
     const options = { timeoutMs: 5 };
     expect(await services.Foo.sum({ a: 1 }, options)).toBe(42);
     expect(calls).toEqual([["Foo.sum", { a: 1 }, options]]);
+  });
+
+  test("a call can be looped over at once, or awaited and then looped over", async () => {
+    const services = remote<Services>(async (_, to) => countTo(to as number));
+    const numbers: number[] = [];
+    for await (const n of services.Foo.count(2)) numbers.push(n);
+    for await (const n of await services.Foo.count(3)) numbers.push(n);
+    expect(numbers).toEqual([1, 2, 1, 2, 3]);
   });
 
   test("looking at members calls nothing, and gives the same each time", () => {
@@ -110,6 +123,14 @@ describe("withServices", () => {
     expect(client.size).toBe(3);
     client.size = 4;
     expect(client.size).toBe(4);
+  });
+
+  test("a call can be looped over at once", async () => {
+    const streaming = {
+      call: async (_: string, to: unknown) => countTo(to as number),
+    };
+    const client = withServices<typeof streaming, Services>(streaming);
+    expect(await Array.fromAsync(client.Foo.count(3))).toEqual([1, 2, 3]);
   });
 
   test("as text and as JSON it calls nothing", () => {

@@ -1,18 +1,58 @@
-import type { CallOptions } from "./options.ts";
+import type { CallOptions } from "./call-options.ts";
+import {
+  type ReplyStream,
+  type StreamCall,
+  streamable,
+} from "./stream-call.ts";
 
 /** Names that are never exposed, whatever a class declares. */
 type Hidden = `_${string}` | "constructor" | "start" | "then" | "toJSON";
 
-/** A method as its callers see it: its argument, then options; the context is the server's. */
+/** What travels item by item, as an argument or as a reply. */
+type Streaming = AsyncIterable<unknown> | AsyncIterator<unknown>;
+
+/** What the streams among `Value` consist of. */
+type ItemOf<Value> =
+  Value extends AsyncIterable<infer Item>
+    ? Item
+    : Value extends AsyncIterator<infer Item>
+      ? Item
+      : never;
+
+/** An argument as a caller gives it: a stream is anything that `for await` reads item by item. */
+type Argument<Args> = Args extends Streaming
+  ? AsyncIterable<ItemOf<Args>>
+  : Args;
+
+/**
+ * What a call returns whose method replies with `Value`. A method that streams
+ * at times only is awaited, and what came is looked at.
+ */
+type Answer<Value> = [Extract<Value, Streaming>] extends [never]
+  ? Promise<Value>
+  : [Exclude<Value, Streaming>] extends [never]
+    ? StreamCall<ItemOf<Value>>
+    : Promise<Exclude<Value, Streaming> | ReplyStream<ItemOf<Value>>>;
+
+/**
+ * A method as its callers see it: its argument, then options; the context is
+ * the server's. A reply that is a stream (an async generator, a ReadableStream)
+ * is a StreamCall of its items, any other a promise. An argument that is a
+ * stream reaches the handler as an AsyncIterable, whatever the caller has
+ * given: declare it as one.
+ */
 export type RemoteMethod<Method> = Method extends (
   ...parameters: infer Parameters
 ) => infer Result
   ? Parameters extends []
-    ? (args?: undefined, options?: CallOptions) => Promise<Awaited<Result>>
+    ? (args?: undefined, options?: CallOptions) => Answer<Awaited<Result>>
     : Parameters extends [infer Args, ...unknown[]]
-      ? (args: Args, options?: CallOptions) => Promise<Awaited<Result>>
+      ? (args: Argument<Args>, options?: CallOptions) => Answer<Awaited<Result>>
       : Parameters extends [(infer Args)?, ...unknown[]]
-        ? (args?: Args, options?: CallOptions) => Promise<Awaited<Result>>
+        ? (
+            args?: Argument<Args>,
+            options?: CallOptions,
+          ) => Answer<Awaited<Result>>
         : never
   : never;
 
@@ -77,7 +117,7 @@ function remoteService(service: string, call: RemoteCall): object {
   return memberProxy(
     nothing(service),
     (method) => (args: unknown, options?: CallOptions) =>
-      call(`${service}.${method}`, args, options),
+      streamable(call(`${service}.${method}`, args, options)),
   );
 }
 

@@ -1,5 +1,5 @@
-import type { RpcError } from "../errors.ts";
-import type { Outcome } from "../session/pending-call.ts";
+import { RpcError } from "../errors.ts";
+import type { Outcome } from "./pending-call.ts";
 
 /**
  * A call that was started with `go`, as a thing to hold: the original's Call.
@@ -20,6 +20,14 @@ export class Call implements Outcome {
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
     });
+  }
+
+  /** Takes its outcome from `work`. */
+  follow(work: Promise<unknown>): void {
+    work.then(
+      (reply) => this.succeeded(reply),
+      (thrown) => this.failed(RpcError.from(thrown)),
+    );
   }
 
   succeeded(reply: unknown): void {

@@ -1,0 +1,117 @@
+import type { Inbound, RequestHead, Settings } from "../codec/codec.ts";
+import type { RpcError } from "../errors.ts";
+import type { Metadata } from "../wire/metadata.ts";
+import type { Callee } from "./callee.ts";
+import type { Caller } from "./caller.ts";
+import type { Flow } from "./flow.ts";
+
+/** What a peer says of the connection instead of a call. */
+export interface ConnectionInbound {
+  settings(settings: Settings): void;
+  /** The peer gave the connection up, or never took it. */
+  givenUp(error: RpcError): void;
+  goaway(lastSeq: number, error: RpcError): void;
+  ping(number: number): void;
+  /** A frame that costs work and brings none: a limited number is taken. */
+  control(): void;
+}
+
+/**
+ * Where each message goes that a session's codec has read: requests and what
+ * belongs to them to the callee's half, answers and what belongs to them to
+ * the caller's, credit to whichever sends the items.
+ */
+export class Routing implements Inbound {
+  readonly #caller: Caller;
+  readonly #callee: Callee;
+  readonly #flow: Flow;
+  readonly #connection: ConnectionInbound;
+
+  constructor(
+    caller: Caller,
+    callee: Callee,
+    flow: Flow,
+    connection: ConnectionInbound,
+  ) {
+    this.#caller = caller;
+    this.#callee = callee;
+    this.#flow = flow;
+    this.#connection = connection;
+  }
+
+  settings(settings: Settings): void {
+    this.#connection.control();
+    this.#connection.settings(settings);
+  }
+
+  request(head: RequestHead, args: unknown): void {
+    this.#callee.request(head, args);
+  }
+
+  badRequest(head: RequestHead, error: RpcError): void {
+    this.#callee.badRequest(head, error);
+  }
+
+  response(seq: number, reply: unknown, metadata?: Metadata): void {
+    this.#caller.settle(seq, reply, metadata);
+  }
+
+  streamed(seq: number, metadata?: Metadata): void {
+    this.#caller.begin(seq, metadata);
+  }
+
+  error(seq: number, error: RpcError, metadata?: Metadata): void {
+    if (seq === 0) this.#connection.givenUp(error);
+    else this.#caller.fail(seq, error, metadata);
+  }
+
+  cancel(seq: number): void {
+    this.#connection.control();
+    this.#callee.cancel(seq);
+  }
+
+  awaits(seq: number, isAnswer: boolean): boolean {
+    return isAnswer ? this.#caller.awaits(seq) : this.#callee.awaits(seq);
+  }
+
+  item(seq: number, isAnswer: boolean, item: unknown, bytes: number): void {
+    if (isAnswer) this.#caller.item(seq, item, bytes);
+    else this.#callee.item(seq, item, bytes);
+  }
+
+  badItem(
+    seq: number,
+    isAnswer: boolean,
+    error: RpcError,
+    bytes: number,
+  ): void {
+    if (isAnswer) this.#caller.badItem(seq, error, bytes);
+    else this.#callee.badItem(seq, error, bytes);
+  }
+
+  halfClose(seq: number, isAnswer: boolean, metadata?: Metadata): void {
+    this.#connection.control();
+    if (isAnswer) this.#caller.halfClose(seq, metadata);
+    else this.#callee.halfClose(seq);
+  }
+
+  credit(seq: number, isAnswer: boolean, bytes: number): void {
+    this.#connection.control();
+    if (seq === 0) this.#flow.grant(bytes);
+    else if (isAnswer) this.#caller.grant(seq, bytes);
+    else this.#callee.grant(seq, bytes);
+  }
+
+  goaway(lastSeq: number, error: RpcError): void {
+    this.#connection.control();
+    this.#connection.goaway(lastSeq, error);
+  }
+
+  ping(number: number): void {
+    this.#connection.ping(number);
+  }
+
+  pong(): void {
+    this.#connection.control();
+  }
+}

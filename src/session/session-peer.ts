@@ -1,0 +1,43 @@
+import type { CallOptions } from "../service/call-options.ts";
+import type { Peer } from "../service/context.ts";
+import { type Remote, remote } from "../service/remote.ts";
+import { Calls, type CallsOptions, type CallStarter } from "./calls.ts";
+
+/** The other end of a session, as its handlers see and call it. */
+export class SessionPeer implements Peer {
+  readonly address: string;
+  readonly #session: CallStarter & { readonly isAvailable: boolean };
+  readonly #calls: Calls;
+
+  constructor(
+    session: CallStarter & { readonly isAvailable: boolean },
+    address: string,
+    options: CallsOptions,
+  ) {
+    this.address = address;
+    this.#session = session;
+    this.#calls = new Calls(session, options);
+  }
+
+  get isAvailable(): boolean {
+    return this.#session.isAvailable;
+  }
+
+  call<Reply = unknown>(
+    serviceMethod: string,
+    args?: unknown,
+    options?: CallOptions,
+  ): Promise<Reply> {
+    return this.#calls.call(serviceMethod, args, options) as Promise<Reply>;
+  }
+
+  notify(serviceMethod: string, args?: unknown): Promise<void> {
+    return this.#calls.notify(serviceMethod, args);
+  }
+
+  as<Services>(): Remote<Services> {
+    return remote<Services>((serviceMethod, args, options) =>
+      this.call(serviceMethod, args, options),
+    );
+  }
+}
