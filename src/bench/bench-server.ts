@@ -3,6 +3,7 @@ import { parseAddress } from "../transport/address.ts";
 import { type Listener, listenPipes } from "../transport/listen.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import { LimitServer } from "./limit-server.ts";
+import { itemsOf, largeItems, smallItems } from "./stream-workload.ts";
 
 /** The method of the measured process that tells its CPU time, in µs since its start. */
 export const cpuMethod = "_bench.cpuUs";
@@ -24,7 +25,14 @@ export class BenchServer implements AsyncDisposable {
     for (const [name, service] of Object.entries(services)) {
       this.#server.register(service, name);
     }
-    this.#server.register({ cpuUs }, "_bench");
+    this.#server.register(
+      {
+        cpuUs,
+        smallItems: () => itemsOf(smallItems()),
+        largeItems: () => itemsOf(largeItems()),
+      },
+      "_bench",
+    );
   }
 
   /** Resolves with the line that the other process waits for. */

@@ -1,8 +1,10 @@
+import type { Codec } from "../codec/codec.ts";
 import { createCodec } from "../codec/table.ts";
+import { RpcError } from "../errors.ts";
 import { defaultLimits } from "../wire/limits.ts";
 import { SendBuffer } from "../wire/send-buffer.ts";
 
-/** Bytes on the wire of one request and of its response. */
+/** Bytes on the wire of one request and of its response, or of an item where it is a stream. */
 export interface FrameSizes {
   request: number;
   response: number;
@@ -18,6 +20,35 @@ export function frameSizes(
   args: unknown,
   reply: unknown,
 ): FrameSizes {
+  return sizesOf(codecType, serviceMethod, args, (server, out, seq) =>
+    server.writeResponse(out, seq, serviceMethod, reply),
+  );
+}
+
+/**
+ * The sizes of a stream's request, which has no argument, and of an item.
+ *
+ * @throws RpcError unimplemented  the codec has no streams
+ */
+export function streamFrameSizes(
+  codecType: string,
+  serviceMethod: string,
+  item: unknown,
+): FrameSizes {
+  return sizesOf(codecType, serviceMethod, undefined, (server, out, seq) => {
+    if (server.session === undefined) {
+      throw new RpcError("unimplemented", `${codecType} has no streams`);
+    }
+    server.session.writeItem(out, seq, true, item);
+  });
+}
+
+function sizesOf(
+  codecType: string,
+  serviceMethod: string,
+  args: unknown,
+  answer: (server: Codec, out: SendBuffer, seq: number) => void,
+): FrameSizes {
   const context = { limits: defaultLimits, bodies: [] };
   const caller = createCodec(codecType, { role: "dial", ...context });
   const server = createCodec(codecType, { role: "accept", ...context });
@@ -32,13 +63,17 @@ export function frameSizes(
       oneWay: false,
     };
     caller.writeRequest(out, head, args);
-    while (caller.heldBytes > 0) caller.writePiece(out);
-    sizes.request = out.length;
-    out.clear();
-    server.writeResponse(out, seq, serviceMethod, reply);
-    while (server.heldBytes > 0) server.writePiece(out);
-    sizes.response = out.length;
-    out.clear();
+    sizes.request = takeAll(caller, out);
+    answer(server, out, seq);
+    sizes.response = takeAll(server, out);
   }
   return sizes;
+}
+
+/** How many bytes there are to send, with the pieces that follow; they are gone then. */
+function takeAll(codec: Codec, out: SendBuffer): number {
+  while (codec.heldBytes > 0) codec.writePiece(out);
+  const { length } = out;
+  out.clear();
+  return length;
 }

@@ -1,22 +1,24 @@
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import type { Pipe, PipeHandler } from "../transport/pipe.ts";
-import type { FrameSizes } from "./frame-sizes.ts";
-import { FrameCount, FrameWriter } from "./limit-frames.ts";
-import { encodeGreeting } from "./limit-server.ts";
+import { WholeCount, FrameWriter } from "./limit-frames.ts";
+import { encodeGreeting, type LimitFrames } from "./limit-server.ts";
 import type { Slice } from "./slices.ts";
 
 /**
- * The most that a connection could do if calls cost nothing: as many frames in
- * flight as there would be calls, of the same sizes, with nothing in them. Each
- * chunk of answers is answered with as many requests in one write, so the
- * count in flight stays what it is.
+ * The most that a connection could do if calls and streams cost nothing: as
+ * many requests in flight as there would be calls, of the same sizes, with
+ * nothing in them. The answers in each chunk are answered with as many
+ * requests in one write, so the count in flight stays what it is.
  */
 export class LimitClient implements PipeHandler {
   readonly #pipe: Pipe;
   readonly #clock: Clock;
-  readonly #responses: FrameCount;
+  readonly #responses: WholeCount;
+  /** Counts requests as answered, by their answers. */
+  readonly #answered: WholeCount;
   readonly #requests: FrameWriter;
+  readonly #frames: LimitFrames;
   #isGone: RpcError | undefined;
   #run: PromiseWithResolvers<Slice> | undefined;
   #startedAt = 0;
@@ -24,14 +26,16 @@ export class LimitClient implements PipeHandler {
   #count = 0;
   #waitingFor = 0;
 
-  constructor(pipe: Pipe, sizes: FrameSizes, clock: Clock) {
+  constructor(pipe: Pipe, frames: LimitFrames, clock: Clock) {
     this.#pipe = pipe;
     this.#clock = clock;
-    this.#responses = new FrameCount(sizes.response);
-    this.#requests = new FrameWriter(pipe, sizes.request);
+    this.#frames = frames;
+    this.#responses = new WholeCount(frames.response);
+    this.#answered = new WholeCount(frames.responsesPerRequest);
+    this.#requests = new FrameWriter(pipe, frames.request);
     pipe.attach(this);
     // The first bytes of a fresh connection always fit.
-    pipe.write(encodeGreeting(sizes));
+    pipe.write(encodeGreeting(frames));
   }
 
   /** Answers to frames that are still to come. */
@@ -40,8 +44,8 @@ export class LimitClient implements PipeHandler {
   }
 
   /**
-   * Keeps `inFlight` frames going round for `durationMs`, then waits for the
-   * last of them. One run at a time.
+   * Keeps `inFlight` requests going round for `durationMs`, then waits for the
+   * last of their answers, which are what it counts. One run at a time.
    *
    * @throws RpcError unavailable  the connection was lost
    */
@@ -60,8 +64,9 @@ export class LimitClient implements PipeHandler {
     if (frames === 0) return;
     this.#count += frames;
     this.#waitingFor -= frames;
+    const requests = this.#answered.push(frames);
     const now = this.#clock.now();
-    if (now < this.#until) this.#send(frames);
+    if (now < this.#until) this.#send(requests);
     else if (this.#waitingFor === 0) {
       this.#run?.resolve({
         count: this.#count,
@@ -89,8 +94,8 @@ export class LimitClient implements PipeHandler {
     this.#pipe.abort();
   }
 
-  #send(frames: number): void {
-    this.#waitingFor += frames;
-    this.#requests.write(frames);
+  #send(requests: number): void {
+    this.#waitingFor += requests * this.#frames.responsesPerRequest;
+    this.#requests.write(requests);
   }
 }

@@ -1,19 +1,19 @@
 import type { Pipe } from "../transport/pipe.ts";
 
-/** Counts frames of one size in a stream that is cut anywhere. */
-export class FrameCount {
-  readonly #frameBytes: number;
-  #partBytes = 0;
+/** Counts wholes of one size in what comes in parts: frames in bytes, requests in responses. */
+export class WholeCount {
+  readonly #size: number;
+  #part = 0;
 
-  constructor(frameBytes: number) {
-    this.#frameBytes = frameBytes;
+  constructor(size: number) {
+    this.#size = size;
   }
 
-  /** Takes `bytes` more; returns how many frames became whole. */
-  push(bytes: number): number {
-    const length = this.#partBytes + bytes;
-    this.#partBytes = length % this.#frameBytes;
-    return (length - this.#partBytes) / this.#frameBytes;
+  /** Takes so much more; returns how many became whole. */
+  push(amount: number): number {
+    const sum = this.#part + amount;
+    this.#part = sum % this.#size;
+    return (sum - this.#part) / this.#size;
   }
 }
 

@@ -1,25 +1,36 @@
 import { defaultLimits } from "../wire/limits.ts";
 import type { Pipe, PipeHandler } from "../transport/pipe.ts";
-import { FrameCount, FrameWriter } from "./limit-frames.ts";
+import { WholeCount, FrameWriter } from "./limit-frames.ts";
 import type { FrameSizes } from "./frame-sizes.ts";
 
-/** What a limit's connection begins with: the sizes of both frames, u32 little-endian each. */
-export const greetingBytes = 8;
+/** What goes round on a limit's connection. */
+export interface LimitFrames extends FrameSizes {
+  /** 1 for calls; for a stream many, of which one request is the beginning. */
+  responsesPerRequest: number;
+}
 
-export function encodeGreeting({ request, response }: FrameSizes): Uint8Array {
+/** What a limit's connection begins with: both sizes and the responses for each request, u32 little-endian each. */
+export const greetingBytes = 12;
+
+/** The most bytes of responses that one request can ask for. */
+export const mostAskedBytes = 2 * defaultLimits.maxMessageBytes;
+
+export function encodeGreeting(frames: LimitFrames): Uint8Array {
   const bytes = new Uint8Array(greetingBytes);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, request, true);
-  view.setUint32(4, response, true);
+  view.setUint32(0, frames.request, true);
+  view.setUint32(4, frames.response, true);
+  view.setUint32(8, frames.responsesPerRequest, true);
   return bytes;
 }
 
-/** Serves a connection of the raw-socket limit: each chunk is answered with as many frames in one write. */
+/** Serves a connection of the raw-socket limit: the requests of a chunk are answered in one write. */
 export class LimitServer implements PipeHandler {
   readonly #pipe: Pipe;
   readonly #onClose: () => void;
   #greeting: Uint8Array = new Uint8Array(0);
-  #requests: FrameCount | undefined;
+  #requests: WholeCount | undefined;
+  #responsesPerRequest = 1;
   #responses: FrameWriter | undefined;
 
   constructor(pipe: Pipe, onClose: () => void = () => {}) {
@@ -30,8 +41,10 @@ export class LimitServer implements PipeHandler {
 
   data(chunk: Uint8Array): void {
     const bytes = this.#requests === undefined ? this.#greet(chunk) : chunk;
-    const frames = this.#requests?.push(bytes.length) ?? 0;
-    if (frames > 0) this.#responses?.write(frames);
+    const requests = this.#requests?.push(bytes.length) ?? 0;
+    if (requests > 0) {
+      this.#responses?.write(requests * this.#responsesPerRequest);
+    }
   }
 
   drain(): void {
@@ -58,8 +71,10 @@ export class LimitServer implements PipeHandler {
       const view = new DataView(buffer, byteOffset);
       const request = view.getUint32(0, true);
       const response = view.getUint32(4, true);
-      if (isFrameSize(request) && isFrameSize(response)) {
-        this.#requests = new FrameCount(request);
+      const responsesPerRequest = view.getUint32(8, true);
+      if (isModest(request) && isModest(response * responsesPerRequest)) {
+        this.#requests = new WholeCount(request);
+        this.#responsesPerRequest = responsesPerRequest;
         this.#responses = new FrameWriter(this.#pipe, response);
       } else this.#pipe.abort();
     }
@@ -67,7 +82,7 @@ export class LimitServer implements PipeHandler {
   }
 }
 
-/** Whoever finds the port cannot have more sent than a message has, and its frames. */
-function isFrameSize(bytes: number): boolean {
-  return bytes > 0 && bytes <= 2 * defaultLimits.maxMessageBytes;
+/** Whoever finds the port cannot have more sent for a request than a message has, and its frames. */
+function isModest(bytes: number): boolean {
+  return bytes > 0 && bytes <= mostAskedBytes;
 }

@@ -1,4 +1,5 @@
 import { RpcError } from "../errors.ts";
+import { firstLine } from "./first-line.ts";
 
 /** How long a process may take to listen, or to end once its input has ended. */
 const startTimeoutMs = 10_000;
@@ -9,7 +10,7 @@ const endTimeoutMs = 2_000;
  * listens, as JSON, and lives until its standard input ends: that happens also
  * when this process dies, so it is never left behind.
  */
-export class ServerProcess {
+export class ServerProcess implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly listening: string;
   readonly limit: string;
@@ -65,15 +66,8 @@ export class ServerProcess {
     await this.#process.exited;
     clearTimeout(timer);
   }
-}
 
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of stream) {
-    text += decoder.decode(chunk, { stream: true });
-    const end = text.indexOf("\n");
-    if (end >= 0) return text.slice(0, end);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
-  throw new RpcError("unavailable", "it ended before it listened");
 }

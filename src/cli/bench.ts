@@ -1,5 +1,18 @@
 import { BenchServer } from "../bench/bench-server.ts";
-import { type Progress, runBench } from "../bench/bench.ts";
+import {
+  type AgainstOptions,
+  type BenchOptions,
+  type Progress,
+  runBench,
+} from "../bench/bench.ts";
+import {
+  type BenchCase,
+  benchCase,
+  type CaseName,
+  callsCase,
+  caseNames,
+} from "../bench/cases.ts";
+import { findExecutable } from "../bench/executable.ts";
 import { renderJson, renderReport } from "../bench/report.ts";
 import { workloadOf } from "../bench/workload.ts";
 import { RpcError } from "../errors.ts";
@@ -8,10 +21,17 @@ import { type CliCommand, defineSubcommand } from "./command.ts";
 import { Foo } from "./demo-service.ts";
 import { escapeText } from "./escape.ts";
 import { callExitCode, exitCode, signalExitCode } from "./exit-code.ts";
-import { flag, type Parsed, toggle } from "./flags.ts";
+import { eitherOf, flag, type Parsed, toggle } from "./flags.ts";
 import type { Io, Sink } from "./io.ts";
 import { toJsonLine } from "./json.ts";
-import { address, duration, type Kind, text, wholeNumber } from "./kinds.ts";
+import {
+  address,
+  choice,
+  duration,
+  type Kind,
+  text,
+  wholeNumber,
+} from "./kinds.ts";
 import { selfCommand, selfEnv } from "./self.ts";
 import { Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
@@ -26,10 +46,17 @@ const counts: Kind<readonly number[]> = {
     list.split(",").map((item) => wholeNumber(1, mostInFlight).parse(item)),
 };
 
+const file: Kind<string> = { ...text, hint: "file" };
+
+/** A case, by its name. */
+const caseName: Kind<CaseName> = { ...choice(caseNames), hint: "name" };
+
 const flags = {
-  server: flag(address, "measures this server instead of one of its own"),
-  method: flag(text, "what is called", "Foo.Sum"),
+  case: flag(caseName, `what is measured: ${caseNames.join(", ")}`, "sum"),
+  method: flag(text, "what is called, in the place of a case", "Foo.Sum"),
   args: flag(text, "its argument, as JSON; Foo.Sum varies it by itself"),
+  server: flag(address, "measures this server instead of one of its own"),
+  against: flag(file, "another geerpc executable, which takes turns with this"),
   codec: flag(
     codecType,
     "binary, json, gob or a whole CodecType; binary, or what the address says",
@@ -37,10 +64,9 @@ const flags = {
   connections: flag(wholeNumber(1, 10_000), "connections at a time", "1"),
   inflight: flag(
     counts,
-    "calls in flight on each of them, a case for each number",
-    "1,64,256",
+    "calls in flight on each of them, a row for each number; by default as the case says",
   ),
-  duration: flag(duration, "how long each case takes", "4s"),
+  duration: flag(duration, "how long each row takes", "4s"),
   json: toggle("prints the figures as JSON"),
 };
 
@@ -57,34 +83,42 @@ first one. In turns with the calls it sends frames of the same size through raw
 sockets, as many in flight and nothing in them: that is the limit, and ratio
 says how near the calls come to it. With --server there is no limit.
 
+Cases: sum is Foo.Sum with 1, 64 and 256 calls in flight; stream-small and
+stream-64k read a stream of numbers, or of blocks of 64 KiB, as fast as it
+comes; beside-stream has 64 calls in flight beside a stream of such blocks, in
+turns with the same calls alone.
+
+--against then runs another executable in turns with this one, each slice as
+geerpc bench with a server and a load of its own, for --duration each and some
+five times that in all. against is this one's calls per second divided by the
+other's, the median of neighbouring slices; CPU against is the same of CPU time,
+which swings less. With 20s there are 20 pairs: enough to tell 5 % from none.
+
 Exit codes: 0 done, 1 a call failed or a reply was wrong, 2 wrong usage, 3 no
 connection was made, 4 deadline exceeded, 130 interrupted.
 
   geerpc bench --inflight 1,1000 --duration 10s
+  geerpc bench --against /tmp/before/geerpc --inflight 64 --duration 20s
   geerpc bench --method Foo.Echo --args '{"name":"a"}' --json`,
 
-  async run({ values }, io) {
-    const { server } = values;
-    const workload = workloadOf(checkMethod(values.method), argsOf(values));
+  async run(parsed, io) {
+    const { values } = parsed;
+    const measured = caseOf(parsed);
     if (values.duration === 0) {
       throw new UsageError("--duration=0: write how long, as in 4s");
     }
-    if (server !== undefined) checkCodec([server], values.codec);
+    const target = targetOf(parsed, io);
+    const against = await againstOf(parsed, measured, io);
     using signals = new Signals(io);
     try {
       const report = await runBench({
-        workload,
+        benchCase: measured,
         ...(values.codec === undefined ? {} : { codec: values.codec }),
         connections: values.connections,
-        inFlight: values.inflight,
+        inFlight: values.inflight ?? measured.inFlight,
         durationMs: values.duration,
-        target:
-          server === undefined
-            ? {
-                command: [...selfCommand(), "bench", serveFlag],
-                env: selfEnv(io.env),
-              }
-            : { address: server },
+        target,
+        ...(against === undefined ? {} : { against }),
         signal: signals.abort,
         onProgress: (progress) => showProgress(progress, io.stderr),
       });
@@ -124,6 +158,60 @@ async function serve(io: Io): Promise<number> {
   return exitCode.done;
 }
 
+/** @throws UsageError a method that is none, or beside a case */
+function caseOf(parsed: Parsed<typeof flags>): BenchCase {
+  const { values } = parsed;
+  const byMethod = eitherOf(parsed, "case", "method") === "method";
+  const byArgs = eitherOf(parsed, "case", "args") === "args";
+  if (!byMethod && !byArgs) return benchCase(values.case);
+  const method = byMethod ? checkMethod(values.method) : undefined;
+  return callsCase(workloadOf(method, byArgs ? argsOf(values) : undefined));
+}
+
+/** @throws UsageError a codec that the server's address does not speak */
+function targetOf(
+  parsed: Parsed<typeof flags>,
+  io: Io,
+): BenchOptions["target"] {
+  const { server, codec } = parsed.values;
+  if (eitherOf(parsed, "server", "against") === "server") {
+    checkCodec([server as string], codec);
+    return { address: server as string };
+  }
+  const command = [...selfCommand(), "bench", serveFlag];
+  return { command, env: selfEnv(io.env) };
+}
+
+/** @throws UsageError no geerpc */
+async function againstOf(
+  parsed: Parsed<typeof flags>,
+  measured: BenchCase,
+  io: Io,
+): Promise<AgainstOptions | undefined> {
+  if (eitherOf(parsed, "server", "against") !== "against") return undefined;
+  const path = parsed.values.against as string;
+  const executable = await findExecutable(path).catch((thrown: unknown) => {
+    const { message } = RpcError.from(thrown);
+    throw new UsageError(`--against=${escapeText(path)}: ${message}`);
+  });
+  const flags = loadFlags(parsed.values, measured);
+  return { executable, self: selfCommand(), flags, env: selfEnv(io.env) };
+}
+
+/** What is measured, for both executables' `geerpc bench`: versions that know no cases have sum. */
+function loadFlags(
+  { codec, connections, args }: Parsed<typeof flags>["values"],
+  { name, calls }: BenchCase,
+): string[] {
+  const written = [`--connections=${connections}`];
+  if (codec !== undefined) written.push(`--codec=${codec}`);
+  if (name === "sum") return written;
+  if (name !== calls?.method) return [...written, `--case=${name}`];
+  written.push(`--method=${name}`);
+  if (args !== undefined) written.push(`--args=${args}`);
+  return written;
+}
+
 function checkMethod(method: string): string {
   if (method.lastIndexOf(".") > 0) return method;
   throw new UsageError(
@@ -145,14 +233,14 @@ function argsOf({
 }
 
 function showProgress(
-  { inFlight, fraction, callsPerSecond }: Progress,
+  { inFlight, fraction, perSecond }: Progress,
   stderr: Sink,
 ): void {
   if (!stderr.isTerminal) return;
   const percent = Math.round(fraction * 100);
-  const rate = Math.round(callsPerSecond).toLocaleString("en-US");
+  const rate = Math.round(perSecond).toLocaleString("en-US");
   stderr.write(
-    `\r\x1b[K${inFlight} in flight: ${rate} calls/s (${percent} % of the run)`,
+    `\r\x1b[K${inFlight} in flight: ${rate}/s (${percent} % of the run)`,
   );
 }
 

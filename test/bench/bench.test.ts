@@ -2,12 +2,13 @@ import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type BenchOptions, runBench } from "../../src/bench/bench.ts";
 import { ServerProcess } from "../../src/bench/server-process.ts";
-import { repeated, varyingSums } from "../../src/bench/workload.ts";
+import { benchCase, callsCase } from "../../src/bench/cases.ts";
+import { repeated } from "../../src/bench/workload.ts";
 
 const command = [process.execPath, join(import.meta.dir, "serve.ts")];
 
 const shortRun: BenchOptions = {
-  workload: varyingSums(),
+  benchCase: benchCase("sum"),
   codec: "application/x-geerpc",
   connections: 1,
   inFlight: [1, 16],
@@ -34,6 +35,8 @@ test("measures each case against the limit, with every reply checked", async () 
   expect(cases.map(({ inFlight }) => inFlight)).toEqual([1, 16]);
   for (const one of cases) {
     expect(one).toMatchObject({
+      case: "sum",
+      unit: "calls",
       method: "Foo.Sum",
       codec: "application/x-geerpc",
       connections: 1,
@@ -48,12 +51,73 @@ test("measures each case against the limit, with every reply checked", async () 
     expect(one.cpuUsPerCall).toBeGreaterThanOrEqual(one.clientCpuUsPerCall);
     expect(one.coresUsed).toBeGreaterThan(0);
     expect(one.p50Us).toBeGreaterThan(0);
-    expect(one.p99Us).toBeGreaterThanOrEqual(one.p50Us);
-    expect(one.p999Us).toBeGreaterThanOrEqual(one.p99Us);
+    expect(one.p99Us).toBeGreaterThanOrEqual(one.p50Us as number);
+    expect(one.p999Us).toBeGreaterThanOrEqual(one.p99Us as number);
   }
   expect(machine.cores).toBeGreaterThan(0);
   expect(machine.loadAverage.length).toBe(3);
   expect(fractions).toEqual([0, 0.5, 1]);
+});
+
+test.each([
+  ["stream-small", "items", { requestBytes: 26, responseBytes: 20 }],
+  ["stream-64k", "items", { requestBytes: 26, responseBytes: 65_552 }],
+] as const)(
+  "%s: %s, each checked, against the limit",
+  async (name, unit, sizes) => {
+    const { cases } = await runBench({
+      ...shortRun,
+      benchCase: benchCase(name),
+      connections: 2,
+      inFlight: [2],
+    });
+    expect(cases).toMatchObject([
+      { case: name, unit, errors: 0, p50Us: null, p99Us: null, p999Us: null },
+    ]);
+    const [row] = cases;
+    expect(row).toMatchObject(sizes);
+    expect(row?.calls).toBeGreaterThan(0);
+    expect(row?.limitPerSecond).toBeGreaterThan(0);
+    expect(row?.ratio).toBeGreaterThan(0);
+    const megabytes = (perSecond = NaN) => (perSecond * 65_536) / 1e6;
+    if (name === "stream-64k") {
+      expect(row?.megabytesPerSecond).toBe(megabytes(row?.callsPerSecond));
+      const limit = megabytes(row?.limitPerSecond ?? NaN);
+      expect(row?.limitMegabytesPerSecond).toBe(limit);
+    } else expect(row?.megabytesPerSecond).toBe(undefined);
+  },
+);
+
+test("beside-stream: calls with a stream on the same connection, and without", async () => {
+  const { cases } = await runBench({
+    ...shortRun,
+    benchCase: benchCase("beside-stream"),
+    inFlight: [4],
+  });
+  const [row] = cases;
+  expect(row).toMatchObject({
+    case: "beside-stream",
+    unit: "calls",
+    method: "Foo.Sum",
+    errors: 0,
+    limitPerSecond: null,
+    ratio: null,
+    requestBytes: 51,
+  });
+  expect(row?.megabytesPerSecond).toBeGreaterThan(0);
+  expect(row?.coresUsed).toBeGreaterThan(0);
+  expect(row?.p99AgainstQuiet).toBe(
+    (row?.p99Us ?? NaN) / (row?.p99QuietUs ?? NaN),
+  );
+});
+
+test("a codec without streams has no stream to measure", async () => {
+  const thrown = await runBench({
+    ...shortRun,
+    codec: "application/json",
+    benchCase: benchCase("stream-small"),
+  }).catch((e) => e);
+  expect(thrown).toMatchObject({ code: "unimplemented" });
 });
 
 test("several connections, another codec", async () => {
@@ -90,7 +154,7 @@ test("somebody else's server has neither limit nor CPU time; wrong replies are c
   const { listening } = await sharedServer();
   const { cases } = await runBench({
     ...shortRun,
-    workload: repeated("Foo.Wrong", { a: 1 }),
+    benchCase: callsCase(repeated("Foo.Wrong", { a: 1 })),
     target: { address: listening },
   });
   for (const one of cases) {
@@ -107,10 +171,10 @@ test("somebody else's server has neither limit nor CPU time; wrong replies are c
 
 test("a method that is not there ends the run with its error", async () => {
   const { listening } = await sharedServer();
-  const workload = repeated("Foo.None", undefined);
+  const benchCase = callsCase(repeated("Foo.None", undefined));
   const target = { address: listening };
   await expect(
-    runBench({ ...shortRun, workload, target }),
+    runBench({ ...shortRun, benchCase, target }),
   ).rejects.toMatchObject({
     code: "unimplemented",
   });
@@ -135,13 +199,13 @@ test("interrupted: it rejects, and the server process is gone", async () => {
   const run = runBench({
     ...shortRun,
     durationMs: 60_000,
-    workload: {
+    benchCase: callsCase({
       ...workload,
       isRight(_call, reply) {
         started(reply as number);
         return true;
       },
-    },
+    }),
     signal: controller.signal,
   });
   const server = await pid;

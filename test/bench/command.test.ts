@@ -30,6 +30,8 @@ test("--json prints the figures of each case, and nothing else", async () => {
   expect(cases.length).toBe(2);
   for (const [at, one] of cases.entries()) {
     expect(one).toEqual({
+      case: "sum",
+      unit: "calls",
       method: "Foo.Sum",
       codec: "application/json",
       connections: 1,

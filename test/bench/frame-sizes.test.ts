@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { frameSizes } from "../../src/bench/frame-sizes.ts";
+import { frameSizes, streamFrameSizes } from "../../src/bench/frame-sizes.ts";
 
 const sum = { Num1: 1000, Num2: 1000 };
 
@@ -30,4 +30,13 @@ test("JSON: two lines each", () => {
     request: header.length + 26,
     response: header.length + 5,
   });
+});
+
+test("a stream: its request, without an argument, and an item", () => {
+  const sizesOf = (item: unknown) =>
+    streamFrameSizes("application/x-geerpc", "Foo.Count", item);
+  expect(sizesOf(1234)).toEqual({ request: 16 + 10, response: 16 + 4 });
+  // A frame with the total length, and two pieces.
+  const { response } = sizesOf(new Uint8Array(100_000));
+  expect(response).toBe(16 + 4 + 2 * 16 + 100_000);
 });

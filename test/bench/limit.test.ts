@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { LimitClient } from "../../src/bench/limit-client.ts";
-import { FrameCount, FrameWriter } from "../../src/bench/limit-frames.ts";
-import { LimitServer } from "../../src/bench/limit-server.ts";
+import { FrameWriter, WholeCount } from "../../src/bench/limit-frames.ts";
+import { encodeGreeting, LimitServer } from "../../src/bench/limit-server.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { randomIndex } from "../../src/base/random.ts";
 import { RpcError } from "../../src/errors.ts";
@@ -10,7 +10,7 @@ import type { Pipe, PipeHandler } from "../../src/transport/pipe.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
 import { testRandom } from "../support/seed.ts";
 
-const sizes = { request: 51, response: 20 };
+const sizes = { request: 51, response: 20, responsesPerRequest: 1 };
 
 /** A pipe that keeps what is written, takes at most `roomBytes` of it, and is driven by hand. */
 class FakePipe implements Pipe {
@@ -45,7 +45,7 @@ class FakePipe implements Pipe {
 
 test("frames are counted however the stream is cut", () => {
   const random = testRandom();
-  const count = new FrameCount(51);
+  const count = new WholeCount(51);
   let bytes = 0;
   let frames = 0;
   for (let round = 0; round < 1_000; round++) {
@@ -138,8 +138,11 @@ test("server: a greeting in pieces, then as many frames as came", () => {
 
 test("server: a stranger's greeting is cut", () => {
   for (const greeting of [
-    [0, 0, 0, 0, 20, 0, 0, 0],
-    [51, 0, 0, 0, 255, 255, 255, 255],
+    [0, 0, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0],
+    [51, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+    [51, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0],
+    [51, 0, 0, 0, 255, 255, 255, 255, 1, 0, 0, 0],
+    [51, 0, 0, 0, 20, 0, 0, 0, 255, 255, 255, 255],
   ]) {
     const pipe = new FakePipe();
     new LimitServer(pipe);
@@ -160,4 +163,25 @@ test("both halves go round through pipes that take little at a time", async () =
   expect(client.waitingFor).toBe(0);
   expect(elapsedMs).toBeGreaterThanOrEqual(500);
   expect(count).toBeGreaterThanOrEqual(500);
+});
+
+test("a stream's limit: one request for many responses, and the next when they are all there", async () => {
+  const clock = new ManualClock();
+  const [near, far] = [new FakePipe(), new FakePipe()];
+  const frames = { request: 51, response: 20, responsesPerRequest: 100 };
+  new LimitServer(far);
+  far.handler.data(encodeGreeting(frames));
+  const client = new LimitClient(near, frames, clock);
+  const run = client.run(2, 100);
+  expect(near.writes.slice(1)).toEqual([2 * 51]);
+  far.handler.data(new Uint8Array(2 * 51));
+  expect(far.writes).toEqual([2 * 100 * 20]);
+  near.handler.data(new Uint8Array(99 * 20));
+  expect(near.writes.length).toBe(2);
+  near.handler.data(new Uint8Array(20));
+  expect(near.writes.at(-1)).toBe(51);
+  expect(client.waitingFor).toBe(2 * 100);
+  await clock.advance(100);
+  near.handler.data(new Uint8Array(200 * 20));
+  expect(await run).toEqual({ count: 300, elapsedMs: 100 });
 });

@@ -1,13 +1,14 @@
 import { expect, test } from "bun:test";
+import type { BenchReport, CaseReport } from "../../src/bench/case-report.ts";
 import {
-  type BenchReport,
-  type CaseReport,
   renderJson,
   renderReport,
   renderTable,
 } from "../../src/bench/report.ts";
 
 const one: CaseReport = {
+  case: "sum",
+  unit: "calls",
   method: "Foo.Sum",
   codec: "application/x-geerpc",
   connections: 1,
@@ -96,6 +97,66 @@ test("somebody else's server has no limit, and a failure is told", () => {
     "",
     "first failure: not_found: no such thing",
   ]);
+});
+
+test("a stream counts items and bytes, and has no latencies", () => {
+  const row: CaseReport = {
+    ...one,
+    case: "stream-64k",
+    unit: "items",
+    method: "_bench.largeItems",
+    p50Us: null,
+    p99Us: null,
+    p999Us: null,
+    megabytesPerSecond: 1_234.5,
+    limitMegabytesPerSecond: 2_345.6,
+  };
+  const text = renderReport({ ...report, cases: [row] });
+  expect(text.split("\n")).toEqual([
+    "stream-64k (_bench.largeItems) over application/x-geerpc, 1 connection, frames of 51 and 20 bytes",
+    "2 cores, load 0.5 0.5 0.3 before the run, Bun 1.4.5, linux x64",
+    "",
+    "in flight   items  errors  items/s  p50 µs  p99 µs  p99.9 µs  raw limit/s  ratio  CPU µs/item  cores   MB/s  raw MB/s",
+    "        1  54,933       0   38,697       -       -         -       48,819  0.793        27.34    1.1  1,235     2,346",
+    "",
+    "ratio: items against frames of the same size through raw sockets, the median of neighbouring slices",
+    "cores: how many both processes kept busy",
+  ]);
+});
+
+test("calls beside a stream stand beside the same calls alone", () => {
+  const row: CaseReport = {
+    ...one,
+    case: "beside-stream",
+    limitPerSecond: null,
+    ratio: null,
+    megabytesPerSecond: 900,
+    p99QuietUs: 20,
+    p99AgainstQuiet: 3.1,
+  };
+  const lines = renderReport({ ...report, cases: [row] }).split("\n");
+  expect(lines[0]).toStartWith("beside-stream (Foo.Sum) over");
+  expect(lines[3]).toEndWith("cores  MB/s  quiet p99 µs  p99/quiet");
+  expect(lines[4]).toEndWith("  1.1   900            20       3.10");
+});
+
+test("against another executable: the median, how far it spreads, and who it is", () => {
+  const row = {
+    ...one,
+    ratioAgainst: 1.003,
+    ratiosAgainst: [0.9, 1.003, 1.2, 0.95, 1.05],
+    cpuAgainst: 0.998,
+  };
+  const against = {
+    path: "/tmp/before/geerpc",
+    version: "geerpc 0.1.0 (abc1234)",
+  };
+  const lines = renderReport({ ...report, cases: [row], against }).split("\n");
+  expect(lines[3]).toEndWith("cores  against    quartiles  CPU against");
+  expect(lines[4]).toEndWith("  1.1    1.003  0.950–1.050        0.998");
+  expect(lines.at(-2)).toContain(
+    "/tmp/before/geerpc, geerpc 0.1.0 (abc1234): the median of 5 pairs",
+  );
 });
 
 test("the report for scripts has the keys that it always had", () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { command as bench } from "../../src/cli/bench.ts";
 import { type CliCommand, runCli } from "../../src/cli/command.ts";
 import { command as client } from "../../src/cli/client.ts";
 import { command as demo } from "../../src/cli/demo.ts";
@@ -7,7 +8,13 @@ import { run } from "../../src/cli/root.ts";
 import { command as server } from "../../src/cli/server.ts";
 import { FakeIo } from "../support/fake-io.ts";
 
-const commands: Record<string, CliCommand> = { registry, server, client, demo };
+const commands: Record<string, CliCommand> = {
+  registry,
+  server,
+  client,
+  bench,
+  demo,
+};
 
 test.each(Object.keys(commands))("geerpc %s --help", async (name) => {
   const io = new FakeIo();

@@ -1,6 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import type { Histogram } from "../metrics/histogram.ts";
+import { type Failure, type SliceLoad, textOf } from "./slice-load.ts";
+import type { Slice } from "./slices.ts";
 import type { Workload } from "./workload.ts";
 
 export type CallFunction = (
@@ -8,7 +10,7 @@ export type CallFunction = (
   args: unknown,
 ) => Promise<unknown>;
 
-export interface LoadOptions {
+export interface CallLoadOptions {
   /** One function per connection. */
   calls: readonly CallFunction[];
   /** Calls in flight on each of them. */
@@ -17,44 +19,27 @@ export interface LoadOptions {
   clock: Clock;
 }
 
-/** What went wrong with a call, for people. */
-export interface Failure {
-  call: number;
-  reason: string;
-}
-
 /**
  * Keeps so many calls in flight, checks every reply and times every call.
  *
- * A run goes on until its time is over, then waits for the calls in flight, so
- * nothing of one run is left in the next; totals add up over runs. A call that
- * fails is counted and the next one starts, but for `unavailable`, which ends
- * its place in the run: a lost connection does not come back.
+ * A call that fails is counted and the next one starts, but for `unavailable`,
+ * which ends its place in the run: a lost connection does not come back.
  */
-export class Load {
-  readonly #options: LoadOptions;
+export class CallLoad implements SliceLoad {
+  readonly #options: CallLoadOptions;
   #nextCall = 0;
-  /** Calls that ended, rightly or not. */
-  calls = 0;
-  /** Calls that failed, or whose reply was wrong. */
+  done = 0;
   errors = 0;
   firstFailure: Failure | undefined;
 
-  constructor(options: LoadOptions) {
+  constructor(options: CallLoadOptions) {
     this.#options = options;
   }
 
-  /**
-   * Calls for `durationMs`; returns how many right answers came and the time
-   * until the last. Latencies are recorded in µs.
-   */
-  async run(
-    durationMs: number,
-    latenciesUs: Histogram,
-  ): Promise<{ count: number; elapsedMs: number }> {
+  async run(durationMs: number, latenciesUs: Histogram): Promise<Slice> {
     const { calls, inFlight, clock } = this.#options;
     const startedAt = clock.now();
-    const rightBefore = this.calls - this.errors;
+    const rightBefore = this.done - this.errors;
     const places: Promise<void>[] = [];
     for (let place = 0; place < inFlight; place++) {
       for (const call of calls) {
@@ -63,7 +48,7 @@ export class Load {
     }
     await Promise.all(places);
     return {
-      count: this.calls - this.errors - rightBefore,
+      count: this.done - this.errors - rightBefore,
       elapsedMs: clock.now() - startedAt,
     };
   }
@@ -80,13 +65,13 @@ export class Load {
       const number = this.#nextCall++;
       try {
         const reply = await call(workload.method, workload.argsOf(number));
-        this.calls++;
+        this.done++;
         if (!workload.isRight(number, reply)) {
           this.#failed(number, `wrong reply: ${textOf(reply)}`);
         }
       } catch (thrown) {
         const { code, message } = RpcError.from(thrown);
-        this.calls++;
+        this.done++;
         this.#failed(number, `${code}: ${message}`);
         if (code === "unavailable") return;
       }
@@ -97,12 +82,8 @@ export class Load {
     } while (startedAt < until);
   }
 
-  #failed(call: number, reason: string): void {
+  #failed(at: number, reason: string): void {
     this.errors++;
-    this.firstFailure ??= { call, reason };
+    this.firstFailure ??= { at, reason };
   }
-}
-
-function textOf(reply: unknown): string {
-  return Bun.inspect(reply, { depth: 2, compact: true }).slice(0, 200);
 }

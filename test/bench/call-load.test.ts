@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Load, type CallFunction } from "../../src/bench/load.ts";
+import { CallLoad, type CallFunction } from "../../src/bench/call-load.ts";
 import { repeated, varyingSums } from "../../src/bench/workload.ts";
 import { RpcError } from "../../src/errors.ts";
 import { Histogram } from "../../src/metrics/histogram.ts";
@@ -40,7 +40,7 @@ function fakeServer(
 test("keeps so many calls in flight, and waits for the last", async () => {
   const clock = new ManualClock();
   const server = fakeServer(clock, 10);
-  const load = new Load({
+  const load = new CallLoad({
     calls: [server.call],
     inFlight: 8,
     workload: varyingSums(),
@@ -56,8 +56,8 @@ test("keeps so many calls in flight, and waits for the last", async () => {
   expect(server.mostInFlight).toBe(8);
   expect(latenciesUs.count).toBe(80);
   expect(latenciesUs.quantile(0.5)).toBe(10_000);
-  expect({ calls: load.calls, errors: load.errors }).toEqual({
-    calls: 80,
+  expect({ done: load.done, errors: load.errors }).toEqual({
+    done: 80,
     errors: 0,
   });
 });
@@ -66,7 +66,7 @@ test("totals add up over runs, a run's count is its own", async () => {
   const clock = new ManualClock();
   const server = fakeServer(clock, 10);
   const other = fakeServer(clock, 10);
-  const load = new Load({
+  const load = new CallLoad({
     calls: [server.call, other.call],
     inFlight: 2,
     workload: varyingSums(),
@@ -76,7 +76,7 @@ test("totals add up over runs, a run's count is its own", async () => {
     const run = load.run(30, new Histogram());
     await clock.advance(30);
     expect((await run).count).toBe(12);
-    expect(load.calls).toBe(total);
+    expect(load.done).toBe(total);
   }
   expect(server.calls).toBe(12);
   expect(other.calls).toBe(12);
@@ -91,7 +91,7 @@ test("replies that are wrong or late for another call are errors", async () => {
     before = Num1 + Num2;
     return reply;
   });
-  const load = new Load({
+  const load = new CallLoad({
     calls: [server.call],
     inFlight: 4,
     workload: varyingSums(),
@@ -100,9 +100,9 @@ test("replies that are wrong or late for another call are errors", async () => {
   const run = load.run(20, new Histogram());
   await clock.advance(20);
   expect((await run).count).toBe(0);
-  expect(load.calls).toBe(8);
+  expect(load.done).toBe(8);
   expect(load.errors).toBe(8);
-  expect(load.firstFailure?.call).toBe(0);
+  expect(load.firstFailure?.at).toBe(0);
 });
 
 test("a call that fails is counted, and the next one starts", async () => {
@@ -111,7 +111,7 @@ test("a call that fails is counted, and the next one starts", async () => {
     if (call % 2 === 0) throw new RpcError("not_found", "no such thing");
     return "right";
   });
-  const load = new Load({
+  const load = new CallLoad({
     calls: [server.call],
     inFlight: 1,
     workload: repeated("Foo.Find", 1),
@@ -127,7 +127,7 @@ test("a call that fails is counted, and the next one starts", async () => {
 test("a lost connection ends the run", async () => {
   const clock = new ManualClock();
   let calls = 0;
-  const load = new Load({
+  const load = new CallLoad({
     calls: [
       async () => {
         calls++;

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { run } from "../../src/cli/root.ts";
+import { FakeIo } from "../support/fake-io.ts";
+
+let folder: string;
+/** This very geerpc as one file. */
+let self: string;
+/** A version that knows no cases, and writes down with what it is started. */
+let old: string;
+let record: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "geerpc-bench-"));
+  const main = join(import.meta.dir, "../../src/main.ts");
+  self = await script("self", `exec '${process.execPath}' '${main}' "$@"`);
+  const isCase = `case "$*" in *--case*) echo 'unknown flag --case' >&2; exit 2;; esac`;
+  record = join(folder, "record");
+  const note = `echo "$*" >> '${record}'`;
+  old = await script("old", `${note}\n${isCase}\nexec '${self}' "$@"`);
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+async function script(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await Bun.write(path, `#!/bin/sh\n${text}\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+/** Runs `geerpc bench …words` with what leaves no time for more than a slice. */
+async function bench(words: string[], env: Record<string, string> = {}) {
+  const io = new FakeIo({ PATH: process.env["PATH"], ...env });
+  const short = ["--duration", "20ms", "--inflight", "8"];
+  const code = await run(["bench", ...short, ...words], io);
+  return { code, io };
+}
+
+test("--against: both in turns, and the ratio beside the other figures", async () => {
+  const { code, io } = await bench(["--against", old, "--json"]);
+  expect(io.stderr.text).toBe("");
+  expect(code).toBe(0);
+  const { cases, against } = JSON.parse(io.stdout.text);
+  expect(cases[0].ratioAgainst).toBe(cases[0].ratiosAgainst[0]);
+  expect(cases).toMatchObject([
+    {
+      case: "sum",
+      inFlight: 8,
+      errors: 0,
+      ratio: expect.any(Number),
+      ratioAgainst: expect.any(Number),
+      ratiosAgainst: [expect.any(Number)],
+      cpuAgainst: expect.any(Number),
+    },
+  ]);
+  expect(against).toEqual({
+    path: old,
+    version: expect.stringMatching(/^geerpc /),
+  });
+});
+
+test("--against: both call the same method in the same way", async () => {
+  await Bun.write(record, "");
+  const way = ["--codec", "json", "--connections", "2"];
+  const what = ["--method", "Foo.Echo", "--args", '{"a":[1]}'];
+  const { code, io } = await bench(["--against", old, ...way, ...what]);
+  expect(code).toBe(0);
+  expect(io.stdout.text).toContain(old);
+  const started = (await Bun.file(record).text()).trim().split("\n");
+  expect(started).toEqual([
+    "--version",
+    `bench --json --inflight=8 --duration=20ms --connections=2 --codec=application/json --method=Foo.Echo --args={"a":[1]}`,
+  ]);
+});
+
+test.each([
+  ["a file that is not there", () => ["--against", "/nowhere/geerpc"]],
+  ["a folder", () => ["--against", folder]],
+  ["another program", () => ["--against", process.execPath]],
+  ["beside --server", () => ["--against", self, "--server", "127.0.0.1:1"]],
+  ["a case that is none", () => ["--case", "sums"]],
+  ["a case and a method", () => ["--case", "sum", "--method", "Foo.Echo"]],
+  ["a case and an argument", () => ["--case", "sum", "--args", "1"]],
+])("wrong usage: %s", async (_name, words) => {
+  const { code, io } = await bench(words());
+  expect(code).toBe(2);
+  expect(io.stdout.text).toBe("");
+  expect(io.stderr.lines).toHaveLength(1);
+  expect(io.stderr.text).toContain(words()[0] as string);
+});
+
+test("a flag beats the environment, also where both exclude each other", async () => {
+  const env = {
+    GEERPC_AGAINST: "/nowhere/geerpc",
+    GEERPC_CASE: "stream-small",
+  };
+  const words = ["--server", "127.0.0.1:1", "--method", "Foo.Sum"];
+  expect((await bench(words, env)).code).toBe(3);
+  expect((await bench([], env)).code).toBe(2);
+});
