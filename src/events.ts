@@ -59,7 +59,14 @@ export type RpcEvent =
       kind: "store-failed";
       operation: "list" | "put" | "remove";
       error: unknown;
-    };
+    }
+  /** In the registry: the store's file was damaged. It is at `path` now, and a new one fills by heartbeats. */
+  | { kind: "store-damaged"; path: string; error: Error }
+  /** In the registry: so many leases run their whole TTL anew, since it is no fault of the servers that they were not renewed. */
+  | { kind: "leases-extended"; reason: LeaseExtension; count: number };
+
+/** The registry stood still; it could not write; or too many leases would have ended at once. */
+export type LeaseExtension = "stalled" | "store-failed" | "many";
 
 export type OnEvent = (event: RpcEvent) => void;
 

@@ -44,7 +44,7 @@ const withBun = [
   "codec/binary/compression.ts",
   "transport/",
   "server/http-bridge.ts",
-  "registry/registry.ts",
+  "registry/serve-http.ts",
   "bench/",
   "cli/",
 ];
@@ -53,11 +53,13 @@ const withBun = [
 const packages: Record<string, string[]> = {
   citty: ["cli", "main.ts"],
   consola: ["cli"],
+  "bun:sqlite": ["registry"],
+  "node:crypto": ["registry"],
   "node:async_hooks": ["base", "service"],
-  "node:fs": ["transport", "server", "cli", "bench"],
+  "node:fs": ["transport", "server", "registry", "cli", "bench"],
   "node:fs/promises": ["server", "cli", "bench"],
   "node:os": ["server", "cli", "bench"],
-  "node:path": ["server", "cli", "bench"],
+  "node:path": ["server", "registry", "cli", "bench"],
   "node:zlib": ["codec"],
 };
 

@@ -1,5 +1,5 @@
 import { RpcError } from "../errors.ts";
-import { cutText, type RpcEvent } from "../events.ts";
+import { cutText, type LeaseExtension, type RpcEvent } from "../events.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 
@@ -17,6 +17,12 @@ export interface LogLine {
   /** For `--log-level debug` only. */
   stack?: string;
 }
+
+const extensionReasons: Readonly<Record<LeaseExtension, string>> = {
+  stalled: "the registry stood still",
+  "store-failed": "its store failed",
+  many: "too many would have ended at once",
+};
 
 /** An event as a line. Nothing in it is escaped yet. */
 export function eventLine(event: RpcEvent): LogLine {
@@ -73,6 +79,7 @@ function levelOf({ kind }: RpcEvent): LogLevel {
       return "info";
     case "handler-failed":
     case "store-failed":
+    case "store-damaged":
       return "error";
     default:
       return "warn";
@@ -118,6 +125,10 @@ function messageOf(event: RpcEvent): string {
       return `no connection to ${event.address}, others are preferred for ${Math.round(event.retryInMs)} ms: ${said(event.error)}`;
     case "store-failed":
       return `the registry's store failed (${event.operation}): ${RpcError.from(event.error).message}`;
+    case "store-damaged":
+      return `the registry's file is damaged and set aside as ${event.path}; servers come back with their next heartbeat: ${event.error.message}`;
+    case "leases-extended":
+      return `${event.count} leases get one more TTL: ${extensionReasons[event.reason]}`;
     default:
       // An event that is newer than this list: its fields tell.
       return (event as { kind: string }).kind;

@@ -14,11 +14,16 @@ export interface Kind<T> {
   readonly hint: string;
   /** A list: the flag may be given several times. */
   readonly isList?: boolean;
+  /** What stands between a list's values where they are written at once; a comma if it is not said. */
+  readonly separator?: string;
   /** @throws UsageError says what to write instead */
   parse(text: string): T;
 }
 
 export const text: Kind<string> = { hint: "text", parse: (text) => text };
+
+/** A folder's path; it need not be there yet. */
+export const folder: Kind<string> = { hint: "folder", parse: (text) => text };
 
 /** An address, in its canonical form. */
 export const address: Kind<string> = {

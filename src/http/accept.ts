@@ -18,10 +18,19 @@ export function prefersJson(accept: string | null): boolean {
 
 /** Whether an Accept header asks for JSON by its name: a wildcard does not, HTML beside it does not matter. */
 export function acceptsJson(accept: string | null): boolean {
+  return names("application/json", accept);
+}
+
+/** Whether an Accept header asks for HTML by its name, as browsers do. */
+export function acceptsHtml(accept: string | null): boolean {
+  return names("text/html", accept);
+}
+
+function names(wanted: string, accept: string | null): boolean {
   return (accept ?? "")
     .split(",")
     .map(parseRange)
-    .some(({ type, weight }) => type === "application/json" && weight > 0);
+    .some(({ type, weight }) => type === wanted && weight > 0);
 }
 
 interface Range {

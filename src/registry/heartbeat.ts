@@ -3,9 +3,11 @@ import { type Clock, systemClock, type Timer } from "../base/clock.ts";
 import { jitter, type Random } from "../base/random.ts";
 import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
+import { readDescription } from "./description.ts";
 import { serverHeader, ttlHeader } from "./headers.ts";
 import { readAddress } from "./registration.ts";
 import { type Fetch, requestRegistry } from "./request.ts";
+import { checkSecret } from "./tokens.ts";
 import { parseRegistryUrls } from "./url.ts";
 
 export interface HeartbeatOptions {
@@ -15,6 +17,8 @@ export interface HeartbeatOptions {
   ttlMs?: number;
   /** Of one request. Default 2 s: with the retry after it, a server is back within an interval and 2 s. */
   timeoutMs?: number;
+  /** Where the registry asks for a token to register. Sent as it is: plain http:// shows it to the network. */
+  token?: string;
   clock?: Clock;
   random?: Random;
   /** Told of `registered` (when it was not, or was elsewhere), `heartbeat-missed` and `deregistered`. Must not throw. */
@@ -28,6 +32,16 @@ export interface Registrant {
   readonly address: string;
   /** Names of services; without them it counts as having all. */
   readonly services?: readonly string[];
+  /** Of the program, at most 64 characters. */
+  readonly version?: string;
+  /** What it can take beside the others: twice the weight, twice the calls. Above 0, at most 1,000; without one 1. */
+  readonly weight?: number;
+  /** The part of the network that it is in, such as a data centre; at most 64 characters. */
+  readonly zone?: string;
+  /** How busy it is, from 0, idle, to 1: a getter may measure it. */
+  readonly load?: number;
+  /** At most 32, of at most 256 characters each. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** One server's registration, kept alive. */
@@ -57,10 +71,11 @@ const closeTimeoutMs = 1_000;
  * one only when those before it failed, so that servers and clients that were
  * told the same list meet again at the same place. Any status other than 2xx
  * is a failure. When all have failed it tries again after 250 ms × 1.6 and so
- * on, at most an interval. `registration.services` is read at each beat. The
+ * on, at most an interval. `registration` is read at each beat,
+ * but for the address. The
  * timers do not keep the process alive.
  *
- * @throws RpcError invalid_argument  a bad URL or address, a lease too short to reach the next beat
+ * @throws RpcError invalid_argument  a bad URL, address, token or description, a lease too short to reach the next beat
  */
 export function heartbeat(
   registries: string | readonly string[],
@@ -75,7 +90,8 @@ class RegistryHeartbeat implements Heartbeat {
   readonly #urls: readonly string[];
   readonly #registration: Registrant;
   readonly #address: string;
-  readonly #options: Required<HeartbeatOptions>;
+  readonly #options: Required<Omit<HeartbeatOptions, "token">>;
+  readonly #token: string | undefined;
   readonly #backoff: Backoff;
   /** Registries that were asked to list the server, whatever came of it. */
   readonly #asked = new Set<string>();
@@ -94,7 +110,9 @@ class RegistryHeartbeat implements Heartbeat {
     this.#registration = registration;
     // The stand-in host: here a wildcard is as good as any.
     readAddress(registration.address, "127.0.0.1");
+    readDescription(bodyOf(registration));
     this.#address = registration.address;
+    if (options.token !== undefined) this.#token = checkSecret(options.token);
     this.#options = {
       intervalMs: options.intervalMs ?? 5_000,
       ttlMs: options.ttlMs ?? 15_000,
@@ -200,16 +218,17 @@ class RegistryHeartbeat implements Heartbeat {
 
   async #request(registry: string, method: "POST" | "DELETE"): Promise<void> {
     const { fetch, clock, timeoutMs, ttlMs } = this.#options;
-    const { services } = this.#registration;
     const headers: Record<string, string> = { [serverHeader]: this.#address };
     const init: RequestInit = { method, headers };
     const isPost = method === "POST";
     if (isPost) headers[ttlHeader] = String(ttlMs / 1000);
-    if (isPost && services !== undefined) {
+    const body = isPost ? bodyOf(this.#registration) : "{}";
+    if (body !== "{}") {
       headers["Content-Type"] = "application/json";
-      init.body = JSON.stringify({ services });
+      init.body = body;
     }
     await requestRegistry(registry, init, {
+      token: this.#token,
       fetch,
       clock,
       timeoutMs: isPost ? timeoutMs : Math.min(timeoutMs, closeTimeoutMs),
@@ -217,4 +236,10 @@ class RegistryHeartbeat implements Heartbeat {
       signal: isPost ? this.#giveUp.signal : undefined,
     });
   }
+}
+
+/** What the server says besides its address, as JSON. */
+function bodyOf(registrant: Registrant): string {
+  const { services, version, weight, zone, load, labels } = registrant;
+  return JSON.stringify({ services, version, weight, zone, load, labels });
 }

@@ -1,16 +1,27 @@
 import { RpcError } from "../errors.ts";
+import {
+  type Description,
+  isSameDescription,
+  plainDescription,
+} from "./description.ts";
 
 /** One server as it announces itself. */
-export interface Registration {
+export interface Registration extends Description {
   /** `protocol@addr`, checked, never a wildcard. */
   readonly address: string;
-  /** Names of services, sorted, each once; undefined: not told. */
-  readonly services: readonly string[] | undefined;
 }
 
-/** A registration and the instant, in ms on the caller's clock, at which it ends; Infinity is never. */
-export interface Lease extends Registration {
+/** A registration, who made it, for how long, and the instant, in ms on the caller's clock, at which it ends. */
+export interface Lease {
+  readonly registration: Registration;
+  /** Who may renew it and take it out; undefined: everybody. */
+  readonly owner: string | undefined;
+  /** 0 is for ever. */
+  readonly ttlMs: number;
+  /** Infinity is never. */
   readonly expiresAt: number;
+  /** It has had its respite and was not renewed since. */
+  readonly isRespited: boolean;
 }
 
 /** What happened to the list. Renewals are no change. */
@@ -39,8 +50,21 @@ export const defaultLeaseLimits: Readonly<LeaseLimits> = {
   maxListBytes: 3 * 1024 * 1024,
 };
 
-/** Of what `expiresInMs` and the braces add to an entry of the list. */
+/** Of what `expiresInMs`, services that are null, the load's digits and the braces add to an entry of the list. */
 const entryOverheadBytes = 48;
+
+/**
+ * When this part of all leases would end at once, something else is wrong than
+ * that servers died: a network in two, say. Few servers may well die together.
+ */
+const tooManyFraction = 1 / 3;
+const fewLeases = 10;
+/**
+ * A lease this near to its end, as a part of its TTL, was not renewed in time:
+ * the renewals of many are spread over the time between two of them, and so
+ * are the ends. Ours come each third of the TTL, Go's servers' each 4 of 5 min.
+ */
+const lateFraction = 1 / 5;
 
 /**
  * Who is registered, and until when: plain arithmetic over instants that the
@@ -52,12 +76,16 @@ const entryOverheadBytes = 48;
  * one with each change of the servers or their services and stays put while
  * leases are merely renewed: two equal revisions are equal lists.
  *
+ * When one ends while more than a third of at least ten are late or have ended,
+ * all of these get one more TTL, once: until they renew, they get no other.
+ *
  * A renewal is O(1); the walk over all leases happens once per earliest
  * expiry, and a listing sorts only after a change of its addresses.
  */
 export class LeaseTable {
   readonly #limits: LeaseLimits;
   readonly #onChange: (change: Change) => void;
+  readonly #onRespite: (count: number) => void;
   readonly #leases = new Map<string, Lease>();
   #listBytes = 0;
   /** No lease ends before it; renewals leave it behind. */
@@ -65,13 +93,18 @@ export class LeaseTable {
   #sorted: readonly string[] | undefined;
   #revision = 0;
 
-  /** @param onChange told of each change, in order, inside the call; must not throw */
+  /**
+   * @param onChange told of each change, in order, inside the call; must not throw
+   * @param onRespite told how many leases got one more TTL, since too many would have ended
+   */
   constructor(
     limits: LeaseLimits = defaultLeaseLimits,
     onChange: (change: Change) => void = () => {},
+    onRespite: (count: number) => void = () => {},
   ) {
     this.#limits = limits;
     this.#onChange = onChange;
+    this.#onRespite = onRespite;
   }
 
   get revision(): number {
@@ -85,19 +118,26 @@ export class LeaseTable {
 
   /**
    * Adds a server or renews it; what it says now replaces all that it said
-   * before. `ttlMs` counts from `now`, 0 is for ever.
+   * before. `ttlMs` counts from `now`, 0 is for ever. Without an `owner`
+   * nobody asks whose the server is.
    *
    * @throws RpcError resource_exhausted  the table is full; nothing changed
+   * @throws RpcError permission_denied   another owner's; nothing changed
    */
-  register(registration: Registration, ttlMs: number, now: number): void {
+  register(
+    registration: Registration,
+    ttlMs: number,
+    now: number,
+    owner?: string,
+  ): void {
     this.expire(now);
-    const { address, services } = registration;
-    const known = this.#leases.get(address);
-    const isSame = known !== undefined && isEqual(known.services, services);
-    if (!isSame) this.#makeRoom(registration, known);
-    const expiresAt = ttlMs === 0 ? Infinity : now + ttlMs;
-    this.#leases.set(address, { address, services, expiresAt });
-    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+    const known = this.#leases.get(registration.address);
+    checkOwner(known, owner);
+    const isSame =
+      known !== undefined && isSameServer(known.registration, registration);
+    if (!isSame) this.#listBytes = this.#roomFor(registration);
+    const lease = { registration, owner, ttlMs, expiresAt: 0 };
+    this.#extend({ ...lease, isRespited: false }, now);
     if (isSame) return;
     this.#revision++;
     if (known === undefined) this.#sorted = undefined;
@@ -105,18 +145,55 @@ export class LeaseTable {
     this.#onChange({ kind, registration });
   }
 
-  /** Takes a server out; false when it was not there. */
-  remove(address: string, now: number): boolean {
+  /** The lease of one server, if it is live at `now`. */
+  get(address: string, now: number): Lease | undefined {
     this.expire(now);
+    return this.#leases.get(address);
+  }
+
+  /**
+   * Whether `register` would take it at `now`; nothing changes but by time.
+   *
+   * @throws RpcError resource_exhausted  the table is full
+   * @throws RpcError permission_denied   another owner's
+   */
+  admit(registration: Registration, now: number, owner?: string): void {
+    this.expire(now);
+    checkOwner(this.#leases.get(registration.address), owner);
+    this.#roomFor(registration);
+  }
+
+  /**
+   * Takes a server out; false when it was not there.
+   *
+   * @throws RpcError permission_denied  another owner's; it stays
+   */
+  remove(address: string, now: number, owner?: string): boolean {
+    this.expire(now);
+    checkOwner(this.#leases.get(address), owner);
     return this.#take(address, "deregistered");
+  }
+
+  /**
+   * Lets every lease run its whole TTL from `now` on: nobody could renew it
+   * for a while. Gives how many there are that can end.
+   */
+  extendAll(now: number): number {
+    const leases = this.#finite();
+    for (const lease of leases) this.#extend(lease, now);
+    return leases.length;
   }
 
   /** Takes out every lease that has ended at `now`. */
   expire(now: number): void {
     if (now < this.#nextExpiry) return;
-    this.#nextExpiry = Infinity;
+    const leases = this.#finite();
+    this.#respite(leases, now);
     const ended: string[] = [];
-    for (const { address, expiresAt } of this.#leases.values()) {
+    this.#nextExpiry = Infinity;
+    for (const { registration } of leases) {
+      const { address } = registration;
+      const { expiresAt } = this.#leases.get(address) as Lease;
       if (expiresAt <= now) ended.push(address);
       else this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
     }
@@ -130,9 +207,36 @@ export class LeaseTable {
     return this.#sorted.map((address) => this.#leases.get(address) as Lease);
   }
 
-  #makeRoom(registration: Registration, known: Lease | undefined): void {
+  #finite(): readonly Lease[] {
+    return [...this.#leases.values()].filter(({ ttlMs }) => ttlMs > 0);
+  }
+
+  #extend(lease: Lease, now: number): void {
+    const expiresAt = lease.ttlMs === 0 ? Infinity : now + lease.ttlMs;
+    this.#leases.set(lease.registration.address, { ...lease, expiresAt });
+    this.#nextExpiry = Math.min(this.#nextExpiry, expiresAt);
+  }
+
+  /** Extends those that are late, where there are too many of them to believe that they have died. */
+  #respite(leases: readonly Lease[], now: number): void {
+    if (leases.length < fewLeases) return;
+    const late = leases.filter(
+      ({ expiresAt, ttlMs, isRespited }) =>
+        isRespited || expiresAt - now <= ttlMs * lateFraction,
+    );
+    if (late.length <= leases.length * tooManyFraction) return;
+    const first = late.filter(({ isRespited }) => !isRespited);
+    if (!first.some(({ expiresAt }) => expiresAt <= now)) return;
+    for (const lease of first)
+      this.#extend({ ...lease, isRespited: true }, now);
+    this.#onRespite(first.length);
+  }
+
+  /** The bytes of the list with `registration` in it. */
+  #roomFor(registration: Registration): number {
     const { maxServers, maxListBytes } = this.#limits;
-    const freedBytes = known === undefined ? 0 : entryBytes(known);
+    const known = this.#leases.get(registration.address);
+    const freedBytes = known === undefined ? 0 : entryBytes(known.registration);
     const listBytes = this.#listBytes + entryBytes(registration) - freedBytes;
     const serverCount = this.#leases.size + (known === undefined ? 1 : 0);
     if (serverCount > maxServers || listBytes > maxListBytes) {
@@ -141,14 +245,14 @@ export class LeaseTable {
         `the registry is full: ${this.#leases.size} servers, ${this.#listBytes} bytes`,
       );
     }
-    this.#listBytes = listBytes;
+    return listBytes;
   }
 
   #take(address: string, reason: "expired" | "deregistered"): boolean {
     const lease = this.#leases.get(address);
     if (lease === undefined) return false;
     this.#leases.delete(address);
-    this.#listBytes -= entryBytes(lease);
+    this.#listBytes -= entryBytes(lease.registration);
     this.#sorted = undefined;
     this.#revision++;
     this.#onChange({ kind: "removed", address, reason });
@@ -156,18 +260,26 @@ export class LeaseTable {
   }
 }
 
+/** @throws RpcError permission_denied  the lease has an owner, who is another one */
+function checkOwner(lease: Lease | undefined, owner: string | undefined): void {
+  if (lease?.owner === undefined || owner === undefined) return;
+  if (lease.owner === owner) return;
+  throw new RpcError(
+    "permission_denied",
+    `${lease.registration.address} was registered with the token of another owner: only that one may change it`,
+  );
+}
+
 /** What a server takes of the list's JSON form, at most. */
-function entryBytes({ address, services }: Registration): number {
-  const json = JSON.stringify({ address, services });
+function entryBytes(registration: Registration): number {
+  const { address } = registration;
+  // Renewals bring another load, and are not counted anew.
+  const told = plainDescription({ ...registration, load: 0 });
+  const json = JSON.stringify({ address, ...told });
   return Buffer.byteLength(json) + entryOverheadBytes;
 }
 
-function isEqual(
-  left: readonly string[] | undefined,
-  right: readonly string[] | undefined,
-): boolean {
-  if (left === undefined || right === undefined) return left === right;
-  return (
-    left.length === right.length && left.every((name, i) => name === right[i])
-  );
+/** Whether both say the same, so that one renews the other. */
+export function isSameServer(left: Registration, right: Registration): boolean {
+  return left.address === right.address && isSameDescription(left, right);
 }

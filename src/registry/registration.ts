@@ -7,11 +7,10 @@ import {
 
 /** A registration holds at most this long: one mistyped TTL must not list a dead server for years. */
 export const maxTtlMs = 30 * 24 * 60 * 60 * 1000;
+/** Longer than proxies let a connection be silent, mostly. */
+const maxWatchMs = 60_000;
 /** Of an address: the longest host name and a port fit. */
 export const maxAddressLength = 300;
-/** Of one registration: a list that fills the memory. */
-export const maxServices = 1_000;
-export const maxServiceNameLength = 200;
 
 /**
  * Reads the address that a server registers, in its one canonical form.
@@ -67,45 +66,19 @@ export function readTtlMs(header: string | null): number | undefined {
 }
 
 /**
- * Reads the body of a registration, `{"services":["Arith"]}`: the names,
- * sorted, each once. Without a body or without that key undefined: not told.
+ * Reads for how long a watcher wants to wait: seconds, in ms. Without one 25 s.
  *
- * @throws RpcError invalid_argument  no JSON object, or names that are none
+ * @throws RpcError invalid_argument  no number, or above a minute
  */
-export function readServices(body: string): readonly string[] | undefined {
-  if (body.trim() === "") return undefined;
-  const { services } = parseObject(body);
-  if (services === undefined || services === null) return undefined;
-  if (!Array.isArray(services) || services.length > maxServices) {
-    throw invalid(`"services" is an array of at most ${maxServices} names`);
-  }
-  if (!services.every(isServiceName)) {
+export function readWatchTimeoutMs(text: string | null): number {
+  if (text === null) return 25_000;
+  const timeoutMs = Number(text) * 1000;
+  if (!/^\d+(\.\d+)?$/.test(text) || timeoutMs > maxWatchMs) {
     throw invalid(
-      `a service's name is a string of 1 to ${maxServiceNameLength} printable characters`,
+      `a watch's timeout is a number of seconds from 0 to ${maxWatchMs / 1000}`,
     );
   }
-  return [...new Set(services)].sort();
-}
-
-function parseObject(body: string): { services?: unknown } {
-  let value: unknown;
-  try {
-    value = JSON.parse(body);
-  } catch {
-    // Falls through: undefined is no object.
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw invalid('the body is no JSON object: write {"services":["Arith"]}');
-  }
-  return value;
-}
-
-function isServiceName(name: unknown): name is string {
-  return (
-    typeof name === "string" &&
-    name.length <= maxServiceNameLength &&
-    /^\P{Cc}+$/u.test(name)
-  );
+  return timeoutMs;
 }
 
 /** Where a connection came from, as others can dial it: IPv4 in IPv6 clothes becomes IPv4. */

@@ -1,20 +1,23 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import { RpcError } from "../errors.ts";
+import { type Code, RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
-import { acceptsJson } from "../http/accept.ts";
-import { emptyAnswer, textAnswer } from "../http/answer.ts";
+import { emptyAnswer, jsonAnswer, textAnswer } from "../http/answer.ts";
 import { bodyStatus, readBody } from "../http/body.ts";
-import { pathOf } from "../http/path.ts";
 import { formatHostPort, parseHostPort } from "../transport/address.ts";
-import { listAnswer } from "./answer.ts";
+import { formOf, having, listAnswer } from "./answer.ts";
+import { readDescription } from "./description.ts";
 import { registryPath, serverHeader, ttlHeader } from "./headers.ts";
 import {
   type Change,
   defaultLeaseLimits,
   type LeaseLimits,
 } from "./lease-table.ts";
-import { readAddress, readServices, readTtlMs } from "./registration.ts";
+import { readAddress, readTtlMs, readWatchTimeoutMs } from "./registration.ts";
+import { type Right, Rights } from "./rights.ts";
+import { type HttpServer, serveHttp } from "./serve-http.ts";
 import { MemoryStore, type Store } from "./store.ts";
+import { parseTokens, Tokens } from "./tokens.ts";
+import { Watchers } from "./watchers.ts";
 
 export interface RegistryOptions extends Partial<LeaseLimits> {
   /**
@@ -24,8 +27,24 @@ export interface RegistryOptions extends Partial<LeaseLimits> {
   ttlMs?: number;
   /** Default: a MemoryStore of the registry's own. One that is given stays the caller's to close, and has limits of its own. */
   store?: Store;
+  /**
+   * Who may list the servers: tokens as in a file, one a line, each behind its
+   * owner's name where it has one. Default: everybody.
+   */
+  readTokens?: string;
+  /**
+   * Who may register and deregister, in the same form. A server can be renewed
+   * and taken out with tokens of the owner that registered it alone, so that a
+   * server that has an owner of its own can take out only itself. Default:
+   * everybody.
+   */
+  writeTokens?: string;
   clock?: Clock;
-  /** Told of `server-added`, `server-removed`, and of a store that fails (`store-failed`). Must not throw. */
+  /**
+   * Told of `server-added`, `server-removed`, of a store that fails
+   * (`store-failed`) and, of a store of its own, `leases-extended`. Must not
+   * throw.
+   */
   onEvent?: OnEvent;
 }
 
@@ -37,6 +56,13 @@ const operations: Readonly<Record<string, "put" | "remove">> = {
   POST: "put",
   DELETE: "remove",
 };
+/** What the one who asked did wrong, or cannot have. */
+const refusals: Readonly<Partial<Record<Code, number>>> = {
+  invalid_argument: 400,
+  unauthenticated: 401,
+  permission_denied: 403,
+  resource_exhausted: 503,
+};
 /** How long requests that are being answered have at close. */
 const closeTimeoutMs = 1_000;
 
@@ -46,24 +72,30 @@ const closeTimeoutMs = 1_000;
  *
  * | request | answer |
  * |---|---|
- * | `GET` (or HEAD) `/_geerpc_/registry` | 200, `X-Geerpc-Servers: a,b`, sorted; with `Accept: application/json` also the JSON form |
- * | `POST`, `X-Geerpc-Server: a`, optional `X-Geerpc-TTL` and body `{"services":[…]}` | 200; 400 with a line that says what is wrong; 408 too slow; 413; 503 full or without its store; 500 without the header, as the original |
+ * | `GET` (or HEAD) `/_geerpc_/registry` | 200, `X-Geerpc-Servers: a,b`, sorted; with `Accept: application/json` also the JSON form, with `text/html` a page; `?service=Arith` lists only those that have it, or have not told |
+ * | `GET …?watch=<revision>&timeout=25` | 200 as soon as something has changed since the list or the changes with that revision, gathered for 100 ms, or after so many seconds: `{"revision","changes":[…]}`; the whole list in JSON where only that can tell; 503 too many wait |
+ * | `POST`, `X-Geerpc-Server: a`, optional `X-Geerpc-TTL` and a description as body | 200; 400 with a line that says what is wrong; 408 too slow; 413; 503 full or without its store; 500 without the header, as the original |
  * | `DELETE`, `X-Geerpc-Server: a` | 200; 404 not listed |
  * | `GET /healthz` | 200 |
  *
- * Other methods are 405, other paths 404. Who may register is not checked:
- * keep it on a network where everybody may.
+ * Where tokens are asked for (`Authorization: Bearer …`), 401 without one that
+ * is known, 403 with one for something else or somebody else's server; they
+ * travel as they are, so give it a network or a proxy that hides them. Other
+ * methods are 405, other paths 404.
  */
 export class Registry implements AsyncDisposable {
   readonly #ttlMs: number;
+  readonly #rights: Rights;
   readonly #clock: Clock;
   readonly #store: Store;
   readonly #ownStore: Store | undefined;
   readonly #onEvent: OnEvent;
   readonly #unwatch: () => void;
-  readonly #listeners = new Set<Bun.Server<undefined>>();
+  readonly #watchers: Watchers;
+  readonly #listeners = new Set<HttpServer>();
   #closed: Promise<void> | undefined;
 
+  /** @throws RpcError invalid_argument  a TTL or tokens that are none */
   constructor(options: RegistryOptions = {}) {
     const {
       ttlMs = 300_000,
@@ -77,6 +109,10 @@ export class Registry implements AsyncDisposable {
       );
     }
     this.#ttlMs = ttlMs;
+    this.#rights = new Rights(
+      readTokens(options.readTokens),
+      readTokens(options.writeTokens),
+    );
     this.#clock = clock;
     this.#onEvent = quiet(onEvent);
     if (options.store === undefined) {
@@ -84,10 +120,15 @@ export class Registry implements AsyncDisposable {
         maxServers = defaultLeaseLimits.maxServers,
         maxListBytes = defaultLeaseLimits.maxListBytes,
       } = options;
-      this.#ownStore = new MemoryStore(clock, { maxServers, maxListBytes });
+      const limits = { maxServers, maxListBytes };
+      this.#ownStore = new MemoryStore(clock, limits, this.#onEvent);
     }
     this.#store = options.store ?? (this.#ownStore as Store);
-    this.#unwatch = this.#store.watch((change) => this.#report(change));
+    this.#watchers = new Watchers(clock, crypto.randomUUID());
+    this.#unwatch = this.#store.watch((change) => {
+      this.#watchers.add(change);
+      this.#report(change);
+    });
   }
 
   /**
@@ -116,8 +157,15 @@ export class Registry implements AsyncDisposable {
   async listen(hostPort = "127.0.0.1:9999"): Promise<string> {
     const { host, port } = parseHostPort(hostPort);
     if (this.#closed !== undefined) throw closedError();
-    const listener = serve(host || "0.0.0.0", port, (request, server) =>
-      this.fetch(request, server.requestIP(request)?.address),
+    const listener = serveHttp(
+      host || "0.0.0.0",
+      port,
+      maxBodyBytes,
+      (request, server) => {
+        // Who watches says nothing meanwhile.
+        if (isWatch(request)) server.timeout(request, 0);
+        return this.fetch(request, server.requestIP(request)?.address);
+      },
     );
     this.#listeners.add(listener);
     const address = formatHostPort(host || "0.0.0.0", listener.port ?? port);
@@ -143,6 +191,7 @@ export class Registry implements AsyncDisposable {
   async #close(): Promise<void> {
     const { promise: isTime, resolve } = Promise.withResolvers<void>();
     const timer = this.#clock.after(closeTimeoutMs, resolve);
+    this.#watchers.close();
     const listeners = [...this.#listeners];
     await Promise.race([
       isTime,
@@ -155,8 +204,10 @@ export class Registry implements AsyncDisposable {
   }
 
   async #route(request: Request, remoteHost?: string): Promise<Response> {
-    const pathname = pathOf(request.url);
-    if (pathname === undefined) return textAnswer("no such host", 400);
+    // Bun gives the bare path where there was no Host header of use.
+    const url = URL.parse(request.url, "http://localhost");
+    if (url === null) return textAnswer("no such host", 400);
+    const { pathname, searchParams } = url;
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (pathname === "/healthz") {
       return isRead ? textAnswer("ok") : wrongMethod("GET, HEAD");
@@ -164,18 +215,34 @@ export class Registry implements AsyncDisposable {
     if (pathname !== registryPath) {
       return textAnswer(`not found: the registry is at ${registryPath}`, 404);
     }
-    if (isRead) return this.#list(request);
+    if (isRead) return this.#read(request, searchParams);
     if (request.method === "POST") return this.#register(request, remoteHost);
     if (request.method === "DELETE") return this.#remove(request, remoteHost);
     return wrongMethod("GET, HEAD, POST, DELETE");
   }
 
-  async #list(request: Request): Promise<Response> {
-    const isJson = acceptsJson(request.headers.get("accept"));
-    return listAnswer(await this.#store.list(), isJson);
+  async #read(request: Request, query: URLSearchParams): Promise<Response> {
+    this.#owner("read", request);
+    const service = query.get("service");
+    const seen = query.get("watch");
+    if (seen !== null && request.method === "GET") {
+      const changes = await this.#watchers.wait({
+        revision: seen,
+        service,
+        timeoutMs: readWatchTimeoutMs(query.get("timeout")),
+        signal: request.signal,
+      });
+      if (changes !== undefined) return jsonAnswer(changes);
+    }
+    // Before the list, which may then be newer and never older.
+    const { revision } = this.#watchers;
+    const listing = having(service, await this.#store.list());
+    const form = seen === null ? formOf(request.headers.get("accept")) : "json";
+    return listAnswer(listing, form, revision);
   }
 
   async #register(request: Request, remoteHost?: string): Promise<Response> {
+    const owner = this.#owner("write", request);
     const server = request.headers.get(serverHeader);
     // The original's status for it, which its own tools know.
     if (!server) return textAnswer(`${serverHeader} is missing`, 500);
@@ -194,27 +261,35 @@ export class Registry implements AsyncDisposable {
       const headers = { Connection: "close" };
       return textAnswer(error.message, bodyStatus(error), headers);
     }
-    await this.#store.put({ address, services: readServices(body) }, ttlMs);
+    const registration = { address, ...readDescription(body) };
+    await this.#store.put(registration, ttlMs, owner);
     return emptyAnswer(200);
   }
 
   async #remove(request: Request, remoteHost?: string): Promise<Response> {
+    const owner = this.#owner("write", request);
     const server = request.headers.get(serverHeader);
     if (!server) return textAnswer(`${serverHeader} is missing`, 400);
     const address = readAddress(server, remoteHost);
-    return (await this.#store.remove(address))
+    return (await this.#store.remove(address, owner))
       ? emptyAnswer(200)
       : textAnswer(`${address} is not registered`, 404);
   }
 
+  /** @throws RpcError unauthenticated, permission_denied  the request may not do that */
+  #owner(right: Right, { headers }: Request): string | undefined {
+    return this.#rights.check(right, headers.get("authorization"));
+  }
+
   #refuse(thrown: unknown, method: string): Response {
-    if (thrown instanceof RpcError) {
-      if (thrown.code === "invalid_argument") {
-        return textAnswer(thrown.message, 400);
-      }
-      if (thrown.code === "resource_exhausted") {
-        return textAnswer(thrown.message, 503);
-      }
+    const status = thrown instanceof RpcError && refusals[thrown.code];
+    if (status) {
+      const { message } = thrown as RpcError;
+      return textAnswer(
+        message,
+        status,
+        status === 401 ? { "WWW-Authenticate": "Bearer" } : undefined,
+      );
     }
     if (this.#closed === undefined) {
       this.#onEvent({
@@ -239,33 +314,12 @@ export class Registry implements AsyncDisposable {
   }
 }
 
-/** Bun.serve, with its failures as this library's. */
-function serve(
-  hostname: string,
-  port: number,
-  fetch: (request: Request, server: Bun.Server<undefined>) => Promise<Response>,
-): Bun.Server<undefined> {
-  try {
-    return Bun.serve({
-      hostname,
-      port,
-      fetch,
-      development: false,
-      // Without it two registries share the port silently (Bun 1.4.5, whenever
-      // development is false), and each gets half of the requests.
-      reusePort: false,
-      maxRequestBodySize: maxBodyBytes,
-    });
-  } catch (cause) {
-    const where = formatHostPort(hostname, port);
-    const { code, message } = cause as { code?: string; message?: string };
-    const reason =
-      code === "EADDRINUSE" ? "another program listens there" : message;
-    throw new RpcError("unavailable", `cannot listen on ${where}: ${reason}`, {
-      sent: false,
-      cause,
-    });
-  }
+function readTokens(text: string | undefined): Tokens | undefined {
+  return text === undefined ? undefined : new Tokens(parseTokens(text));
+}
+
+function isWatch({ url }: Request): boolean {
+  return /[?&]watch=/.test(url);
 }
 
 function wrongMethod(allowed: string): Response {

@@ -13,6 +13,10 @@ export interface RegistryRequestOptions {
   timeoutMs: number;
   /** Bytes of the body that are kept: an endless answer. */
   maxAnswerBytes: number;
+  /** Sent as `Authorization: Bearer …`. */
+  token?: string | undefined;
+  /** The next request comes at once: the connection may wait for it. */
+  isFollowed?: boolean;
   /** Gives the request up. */
   signal?: AbortSignal;
 }
@@ -26,9 +30,11 @@ export interface RegistryAnswer {
  * Sends one request to a registry and gives its whole 2xx answer.
  *
  * Ends within `timeoutMs`, also when `fetch` ignores its signal. A redirect is
- * a failure: following one turns a POST into a GET, which registers nobody.
- * Each request has a connection of its own: they come as seldom as idle
- * connections are dropped, and one that is dropped just then would fail it.
+ * a failure: following one turns a POST into a GET, which registers nobody,
+ * and would carry the token elsewhere.
+ * Each request has a connection of its own, unless it is followed by another:
+ * they come as seldom as idle connections are dropped, and one that is dropped
+ * just then would fail it.
  *
  * @throws RpcError unavailable (sent: false)  names the URL and the reason: no
  *   connection, no answer in time, a status other than 2xx, too long a body
@@ -73,17 +79,24 @@ async function exchange(
   init: RequestInit,
   options: RegistryRequestOptions,
 ): Promise<RegistryAnswer> {
-  const { fetch, maxAnswerBytes: maxBytes } = options;
+  const { fetch, maxAnswerBytes: maxBytes, token } = options;
   const { signal } = init;
   if (signal?.aborted) throw new Error("the request was given up");
   const response = await fetch(url, {
     ...init,
+    ...(token !== undefined && { headers: withToken(init.headers, token) }),
     redirect: "manual",
-    keepalive: false,
+    keepalive: options.isFollowed ?? false,
   });
   if (!response.ok) throw new Error(await refusalOf(response, options));
   const body = await readBody(response, { ...options, maxBytes });
   return { headers: response.headers, body };
+}
+
+function withToken(init: RequestInit["headers"], token: string): Headers {
+  const headers = new Headers(init);
+  headers.set("Authorization", `Bearer ${token}`);
+  return headers;
 }
 
 /** The status and, where the registry says it in plain text, why. */

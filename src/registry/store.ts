@@ -1,28 +1,16 @@
-import { Alarm } from "../base/alarm.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
+import { type OnEvent, quiet } from "../events.ts";
 import {
   type Change,
   defaultLeaseLimits,
   type LeaseLimits,
-  LeaseTable,
   type Registration,
 } from "./lease-table.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import type { Listing } from "./listing.ts";
 
-/** A live server; `expiresInMs` is above 0, undefined for ever. */
-export interface ListedServer extends Registration {
-  readonly expiresInMs: number | undefined;
-}
-
-/** The whole list, sorted by address: a snapshot that never changes. */
-export interface Listing {
-  /**
-   * Of this store; equal revisions are equal servers with equal services. It
-   * is what a watch over HTTP will go on from; until then nothing in src reads it.
-   */
-  readonly revision: number;
-  readonly servers: readonly ListedServer[];
-}
+export type { ListedServer, Listing } from "./listing.ts";
 
 /**
  * Where registrations are kept: in memory, or where they outlive the registry
@@ -33,7 +21,11 @@ export interface Listing {
  * - Calls may overlap and take effect in the order in which they were made;
  *   when one has resolved, every later `list` shows it.
  * - A server is listed until its TTL has passed since its last `put` began,
- *   never shorter, and gone from the list at most 1 s later.
+ *   never shorter, and gone from the list at most 1 s later. But nobody is
+ *   wiped by accident: after a start, a stall or a failure of the store, each
+ *   lease runs its whole TTL anew, and when more than a third of at least ten
+ *   are late at once, these get one more TTL, once. Changes of the date do
+ *   nothing.
  * - Every change, also one made by another registry on the same store or by
  *   time, is told to each watcher once, in order, before or soon after the
  *   call that made it resolves; removals by time at most 1 s late.
@@ -43,13 +35,20 @@ export interface Listing {
 export interface Store {
   /**
    * Adds or renews: all that the server said before is replaced. `ttlMs` 0 is
-   * for ever. The caller leaves `registration` as it is from then on.
+   * for ever. The caller leaves `registration` as it is from then on. Once an
+   * `owner` was named for a server, another one's attempt to renew, change or
+   * remove it fails until it has gone; who names none may do all.
    *
    * @throws RpcError resource_exhausted  full; what was there stays
+   * @throws RpcError permission_denied   another owner's; it stays as it was
    */
-  put(registration: Registration, ttlMs: number): Promise<void>;
-  /** Takes a server out; false when it was not listed. */
-  remove(address: string): Promise<boolean>;
+  put(registration: Registration, ttlMs: number, owner?: string): Promise<void>;
+  /**
+   * Takes a server out; false when it was not listed.
+   *
+   * @throws RpcError permission_denied  another owner's; it stays
+   */
+  remove(address: string, owner?: string): Promise<boolean>;
   list(): Promise<Listing>;
   /** Tells changes from now on, until the function it returns is called. The listener must not throw. */
   watch(listener: (change: Change) => void): () => void;
@@ -57,73 +56,56 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Leases are swept this long apart at the closest, so that many short ones do not cost a walk each. */
-const sweepGapMs = 250;
-
 /** Keeps registrations in this process. */
 export class MemoryStore implements Store {
-  readonly #clock: Clock;
-  readonly #table: LeaseTable;
-  readonly #sweep: Alarm;
-  readonly #listeners = new Set<(change: Change) => void>();
+  readonly #leases: LeaseKeeper;
   #isClosed = false;
 
+  /** @param onEvent told of `leases-extended`; must not throw */
   constructor(
     clock: Clock = systemClock,
     limits: LeaseLimits = defaultLeaseLimits,
+    onEvent: OnEvent = () => {},
   ) {
-    this.#clock = clock;
-    this.#table = new LeaseTable(limits, (change) => {
-      for (const listener of this.#listeners) listener(change);
-    });
-    this.#sweep = new Alarm(clock, (now) => {
-      this.#table.expire(now);
-      return Math.max(this.#table.nextExpiry, now + sweepGapMs);
-    });
+    this.#leases = new LeaseKeeper(clock, limits, quiet(onEvent));
   }
 
-  async put(registration: Registration, ttlMs: number): Promise<void> {
+  async put(
+    registration: Registration,
+    ttlMs: number,
+    owner?: string,
+  ): Promise<void> {
     this.#checkOpen();
-    const now = this.#clock.now();
-    this.#table.register(registration, ttlMs, now);
-    this.#sweep.by(Math.max(this.#table.nextExpiry, now + sweepGapMs));
+    this.#leases.register(registration, ttlMs, owner);
   }
 
-  async remove(address: string): Promise<boolean> {
+  async remove(address: string, owner?: string): Promise<boolean> {
     this.#checkOpen();
-    return this.#table.remove(address, this.#clock.now());
+    return this.#leases.remove(address, owner);
   }
 
   async list(): Promise<Listing> {
     this.#checkOpen();
-    const now = this.#clock.now();
-    const leases = this.#table.live(now);
-    const servers = leases.map(({ address, services, expiresAt }) => ({
-      address,
-      services,
-      expiresInMs: expiresAt === Infinity ? undefined : expiresAt - now,
-    }));
-    return { revision: this.#table.revision, servers };
+    return this.#leases.list();
   }
 
   watch(listener: (change: Change) => void): () => void {
-    // One of its own, so that watching twice with one function is two watches.
-    const watcher = (change: Change) => listener(change);
-    this.#listeners.add(watcher);
-    return () => void this.#listeners.delete(watcher);
+    return this.#leases.watch(listener);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#sweep.stop();
-    this.#listeners.clear();
+    this.#leases.stop();
   }
 
   #checkOpen(): void {
-    if (this.#isClosed) {
-      throw new RpcError("unavailable", "the registry's store is closed", {
-        sent: false,
-      });
-    }
+    if (this.#isClosed) throw closedStoreError();
   }
+}
+
+/** What every call of a closed store fails with. */
+export function closedStoreError(): RpcError {
+  return new RpcError("unavailable", "the registry's store is closed", {
+    sent: false,
+  });
 }

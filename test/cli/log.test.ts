@@ -45,6 +45,14 @@ const events: { event: RpcEvent; level: LogLevel }[] = [
     event: { kind: "store-failed", operation: "put", error },
     level: "error",
   },
+  {
+    event: { kind: "store-damaged", path: "/data/x.damaged", error },
+    level: "error",
+  },
+  {
+    event: { kind: "leases-extended", reason: "many", count: 12 },
+    level: "warn",
+  },
   { event: { kind: "connected", address }, level: "debug" },
   {
     event: {

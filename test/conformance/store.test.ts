@@ -1,5 +1,9 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Change, LeaseLimits } from "../../src/registry/lease-table.ts";
+import { SqliteStore } from "../../src/registry/sqlite-store.ts";
 import { MemoryStore, type Store } from "../../src/registry/store.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -125,6 +129,25 @@ export function describeStore(name: string, open: StoreFactory): void {
       await expectNew();
     });
 
+    test("all that was told is listed; a load comes with a renewal, and is no change", async () => {
+      const { store, changes } = await setUp();
+      const told = {
+        ...b,
+        version: "1",
+        weight: 2,
+        zone: "z",
+        labels: new Map([["rack", "7"]]),
+      };
+      await store.put({ ...told, load: 0.5 }, 0);
+      const { revision } = await store.list();
+      await store.put({ ...told, load: 0.75 }, 0);
+      const listed = { ...told, load: 0.75, expiresInMs: undefined };
+      expect(await store.list()).toMatchObject({ revision });
+      expect((await store.list()).servers).toEqual([listed]);
+      await store.put({ ...told, zone: "y" }, 0);
+      expect(changes.map(({ kind }) => kind)).toEqual(["added", "changed"]);
+    });
+
     test("a listing stays as it is", async () => {
       const { store } = await setUp();
       await store.put(a, 0);
@@ -223,6 +246,49 @@ export function describeStore(name: string, open: StoreFactory): void {
       expect(await addresses()).toEqual([b.address]);
     });
 
+    test("what has an owner is its owner's until it has gone", async () => {
+      const { clock, store, changes, addresses } = await setUp();
+      await store.put(a, 5_000, "ann");
+      await store.put(b, 5_000);
+      const refused = [
+        store.put(a, 5_000, "bob"),
+        store.put({ ...a, services: ["Foo"] }, 0, "bob"),
+        store.remove(a.address, "bob"),
+      ];
+      for (const one of refused) {
+        await expect(one).rejects.toMatchObject({ code: "permission_denied" });
+      }
+      expect(changes).toHaveLength(2);
+      // Who is nobody's becomes somebody's.
+      await store.put(b, 5_000, "bob");
+      await expect(store.put(b, 0, "ann")).rejects.toMatchObject({
+        code: "permission_denied",
+      });
+      await store.put({ ...a, services: ["Foo"] }, 5_000, "ann");
+      expect(await store.remove(a.address, "ann")).toBe(true);
+      await store.put(a, 5_000, "bob");
+      await clock.advance(6_000);
+      await store.put(b, 0, "ann");
+      expect(await addresses()).toEqual([b.address]);
+    });
+
+    test("who names no owner may do all", async () => {
+      const { store, addresses } = await setUp();
+      await store.put(a, 0, "ann");
+      await store.put(a, 0);
+      await store.put(a, 0, "bob");
+      expect(await store.remove(a.address)).toBe(true);
+      expect(await addresses()).toEqual([]);
+    });
+
+    test("an owner is not listed, nor told to watchers", async () => {
+      const { store, changes } = await setUp();
+      await store.put(a, 0, "ann");
+      expect(JSON.stringify([await store.list(), changes])).not.toContain(
+        "ann",
+      );
+    });
+
     test("a closed store is unavailable and leaves nothing behind", async () => {
       const { clock, store, changes } = await setUp();
       await store.put(a, 5_000);
@@ -243,3 +309,12 @@ describeStore(
   "memory",
   async (clock, limits) => new MemoryStore(clock, limits),
 );
+
+const folder = await mkdtemp(join(tmpdir(), "geerpc-store-"));
+let storeCount = 0;
+afterAll(() => rm(folder, { recursive: true }));
+
+describeStore("SQLite", async (clock, limits) => {
+  const own = join(folder, String(storeCount++));
+  return new SqliteStore(own, { clock, ...(limits && { limits }) });
+});

@@ -57,6 +57,18 @@ describe("asking", () => {
     expect(request?.init.method ?? "GET").toBe("GET");
   });
 
+  test("sends its token, which has to be one", async () => {
+    const token = "0123456789abcdef";
+    const { registry, addresses } = setUp(() => listing(a), { token });
+    await addresses();
+    const headers = new Headers(registry.requests[0]?.init.headers);
+    expect(headers.get("authorization")).toBe(`Bearer ${token}`);
+    expect(headers.get("accept")).toBe("application/json");
+    expect(() => setUp(undefined, { token: "short" })).toThrow(
+      expect.objectContaining({ code: "invalid_argument" }),
+    );
+  });
+
   test("a hundred callers at once make one request", async () => {
     const { registry, addresses, discovery } = setUp();
     const answer = registry.hold(() => listing(a, b));

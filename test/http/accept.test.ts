@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
-import { acceptsJson, prefersJson } from "../../src/http/accept.ts";
+import {
+  acceptsHtml,
+  acceptsJson,
+  prefersJson,
+} from "../../src/http/accept.ts";
 
 const cases: [string | null, boolean][] = [
   [null, false],
@@ -41,4 +45,11 @@ const named: [string | null, boolean][] = [
 
 test.each(named)("%j asks for JSON by name: %p", (accept, isJson) => {
   expect(acceptsJson(accept)).toBe(isJson);
+});
+
+test("HTML is asked for by its name alone", () => {
+  expect(acceptsHtml("text/html,*/*;q=0.8")).toBe(true);
+  for (const accept of [null, "*/*", "text/*", "text/html;q=0"]) {
+    expect(acceptsHtml(accept)).toBe(false);
+  }
 });

@@ -74,8 +74,35 @@ describe("while the registry is there", () => {
     const answer = await network.registry.fetch(
       new Request(url, { headers: { Accept: "application/json" } }),
     );
-    expect(await answer.json()).toEqual({
+    expect(await answer.json()).toMatchObject({
       servers: [{ address, services: ["Arith", "Foo"], expiresInMs: 15_000 }],
+    });
+  });
+
+  test("tells what it is asked to, as it is at each beat", async () => {
+    const { clock, network, start } = setUp();
+    const told = { version: "1", weight: 2, zone: "z", labels: { rack: "7" } };
+    let load = 0.5;
+    start({
+      address,
+      ...told,
+      get load() {
+        return load;
+      },
+    });
+    const listed = async () => {
+      const headers = { Accept: "application/json" };
+      const answer = await network.registry.fetch(
+        new Request(url, { headers }),
+      );
+      return await answer.json();
+    };
+    await clock.advance(0);
+    expect(await listed()).toMatchObject({ servers: [{ ...told, load: 0.5 }] });
+    load = 0.75;
+    await clock.advance(5_000);
+    expect(await listed()).toMatchObject({
+      servers: [{ ...told, load: 0.75 }],
     });
   });
 
@@ -346,6 +373,23 @@ describe("close", () => {
   });
 });
 
+test("a token is sent to register and to deregister", async () => {
+  const token = "0123456789abcdef";
+  for (const [options, isIn] of [
+    [{ token }, true],
+    [{}, false],
+  ] as const) {
+    const { clock, network, listed, start } = setUp(options);
+    network.registry = new Registry({ clock, writeTokens: token });
+    const beat = start();
+    await beat.firstAttempt;
+    expect(beat.isRegistered).toBe(isIn);
+    expect(await listed()).toBe(isIn ? address : "");
+    await beat.close();
+    expect(await listed()).toBe("");
+  }
+});
+
 test("what cannot work is an invalid argument, before anything is sent", () => {
   const refuse = (
     registries: string,
@@ -362,9 +406,11 @@ test("what cannot work is an invalid argument, before anything is sent", () => {
   refuse("tcp@h:1", { address });
   refuse(url, { address: "tcp@h:0" });
   refuse(url, { address: "nowhere" });
+  refuse(url, { address, weight: -1 });
   refuse(url, { address }, { intervalMs: 5_000, ttlMs: 5_500 });
   refuse(url, { address }, { intervalMs: 0 });
   refuse(url, { address }, { intervalMs: NaN });
+  refuse(url, { address }, { token: "no\ntoken that can travel" });
 });
 
 test("over real HTTP: registers, renews and deregisters", async () => {

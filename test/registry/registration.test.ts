@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import {
   maxTtlMs,
   readAddress,
-  readServices,
   readTtlMs,
 } from "../../src/registry/registration.ts";
 
@@ -80,48 +79,6 @@ describe("readTtlMs", () => {
   ]) {
     test(`refuses ${JSON.stringify(text.slice(0, 20))}`, () => {
       expect(() => readTtlMs(text)).toThrow(invalid);
-    });
-  }
-});
-
-describe("readServices", () => {
-  test("names, sorted, each once", () => {
-    expect(readServices('{"services":["b","a","b"]}')).toEqual(["a", "b"]);
-    expect(readServices('{"services":[]}')).toEqual([]);
-  });
-
-  test("none told", () => {
-    for (const body of ["", " \n", "{}", '{"services":null}', '{"other":1}']) {
-      expect(readServices(body)).toBeUndefined();
-    }
-  });
-
-  test("as many and as long as may be", () => {
-    const names = Array.from({ length: 1_000 }, (_, i) => `S${i}`);
-    expect(readServices(JSON.stringify({ services: names }))).toHaveLength(
-      1_000,
-    );
-    const long = ["x".repeat(200)];
-    expect(readServices(JSON.stringify({ services: long }))).toEqual(long);
-  });
-
-  const tooMany = Array.from({ length: 1_001 }, () => "S");
-  for (const body of [
-    "no json",
-    "null",
-    "7",
-    "[]",
-    '["Arith"]',
-    '{"services":"Arith"}',
-    '{"services":{"0":"Arith"}}',
-    '{"services":[1]}',
-    '{"services":[""]}',
-    '{"services":["a\\nb"]}',
-    JSON.stringify({ services: ["x".repeat(201)] }),
-    JSON.stringify({ services: tooMany }),
-  ]) {
-    test(`refuses ${body.slice(0, 40)}`, () => {
-      expect(() => readServices(body)).toThrow(invalid);
     });
   }
 });

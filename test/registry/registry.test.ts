@@ -174,6 +174,8 @@ describe("the JSON form", () => {
     expect(answer.headers.get("Content-Type")).toBe("application/json");
     expect(answer.headers.get("X-Geerpc-Servers")).toBe(`${a},${b}`);
     expect(await answer.json()).toEqual({
+      revision: expect.any(String),
+      fillingForMs: 10_001,
       servers: [
         { address: a, services: null, expiresInMs: 10_001 },
         { address: b, services: ["Arith", "Foo"], expiresInMs: null },
@@ -183,12 +185,12 @@ describe("the JSON form", () => {
 
   test("is for those who ask for it by name", async () => {
     const { send } = setUp();
-    for (const accept of ["*/*", "text/html", "application/json;q=0", ""]) {
+    for (const accept of ["*/*", "text/*", "application/json;q=0", ""]) {
       expect(await (await send("GET", { Accept: accept })).text()).toBe("");
     }
     const accept = "Application/JSON; charset=utf-8;q=0.5";
     const answer = await send("GET", { Accept: accept });
-    expect(await answer.json()).toEqual({ servers: [] });
+    expect(await answer.json()).toMatchObject({ servers: [] });
   });
 
   test("stands alone where the header would be too long", async () => {
@@ -198,6 +200,175 @@ describe("the JSON form", () => {
     expect(answer.headers.has("X-Geerpc-Servers")).toBe(false);
     expect((await json()).servers).toHaveLength(300);
     expect((await servers())?.split(",")).toHaveLength(300);
+  });
+});
+
+describe("what servers say of themselves", () => {
+  const told = {
+    services: ["Foo"],
+    version: "1.2",
+    weight: 2,
+    zone: "z",
+    load: 0.5,
+    labels: { rack: "7" },
+  };
+  const register = (
+    { send }: ReturnType<typeof setUp>,
+    server: string,
+    body: object,
+  ) => send("POST", { "X-Geerpc-Server": server }, JSON.stringify(body));
+
+  test("is listed as JSON, where it was told", async () => {
+    const registry = setUp({ ttlMs: 0 });
+    await register(registry, a, told);
+    await register(registry, b, {});
+    const { servers } = await registry.json();
+    expect({ servers }).toEqual({
+      servers: [
+        { address: a, ...told, expiresInMs: null },
+        { address: b, services: null, expiresInMs: null },
+      ] as ListedJson[],
+    });
+    expect((await register(registry, a, { weight: 0 })).status).toBe(400);
+  });
+
+  test("a service can be asked for: who has it, and who has not told", async () => {
+    const registry = setUp();
+    const c = "tcp@10.0.0.3:4000";
+    await register(registry, a, told);
+    await register(registry, b, { services: ["Bar"] });
+    await register(registry, c, {});
+    const asked = async (query: string, accept: string) =>
+      registry.registry.fetch(
+        new Request(`http://registry.test${path}${query}`, {
+          headers: { Accept: accept },
+        }),
+      );
+    for (const [query, servers] of [
+      ["?service=Foo", [a, c]],
+      ["?x=1&service=Bar", [b, c]],
+      ["?service=", [c]],
+      ["?x=1", [a, b, c]],
+    ] as const) {
+      const plain = await asked(query, "*/*");
+      expect(plain.headers.get("X-Geerpc-Servers")).toBe(servers.join(","));
+      const json = await asked(query, "application/json");
+      const listed = ((await json.json()) as { servers: ListedJson[] }).servers;
+      expect(listed.map(({ address }) => address)).toEqual([...servers]);
+    }
+  });
+
+  test("is a page for browsers, escaped and cut, beside the header", async () => {
+    const registry = setUp();
+    const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    const page = async () => {
+      const answer = await registry.send("GET", { Accept: accept });
+      return { answer, text: await answer.text() };
+    };
+    expect((await page()).text).toContain("No server");
+    await register(registry, a, {
+      ...told,
+      version: "<script>alert(1)</script>",
+      labels: { note: `"'${"&".repeat(250)}` },
+      zone: "\u202ezone",
+    });
+    const { answer, text } = await page();
+    expect(answer.headers.get("Content-Type")).toStartWith("text/html");
+    expect(answer.headers.get("X-Geerpc-Servers")).toBe(a);
+    expect(answer.headers.get("Content-Security-Policy")).toStartWith(
+      "default-src 'none'; style-src 'nonce-",
+    );
+    expect(text).toContain(a);
+    expect(text).not.toContain("<script");
+    expect(text).not.toContain("\u202e");
+    expect(text.match(/&amp;/g)).toHaveLength(200 - `note="'`.length - 1);
+  });
+});
+
+describe("rights", () => {
+  const reader = "r".repeat(16);
+  const ann = "a".repeat(16);
+  const bob = "b".repeat(16);
+  const tokens = { readTokens: reader, writeTokens: `ann ${ann}\nbob ${bob}` };
+
+  /** The status of a request with that Authorization. */
+  function asking({ send }: ReturnType<typeof setUp>) {
+    return async (method: string, authorization?: string, server = a) => {
+      const { status } = await send(method, {
+        "X-Geerpc-Server": server,
+        ...(authorization && { Authorization: authorization }),
+      });
+      return status;
+    };
+  }
+
+  test("each needs a token of its own, else it is 401, or 403 with the other", async () => {
+    const registry = setUp(tokens);
+    const ask = asking(registry);
+    for (const method of ["GET", "HEAD", "POST", "DELETE"]) {
+      const isRead = method === "GET" || method === "HEAD";
+      const [right, wrong] = isRead ? [reader, ann] : [ann, reader];
+      for (const none of [
+        undefined,
+        right,
+        "Bearer",
+        `Basic ${right}`,
+        `Bearer ${right}x`,
+        `Bearer ${right} ${right}`,
+      ]) {
+        expect(await ask(method, none)).toBe(401);
+      }
+      expect(await ask(method, `Bearer ${wrong}`)).toBe(403);
+      expect(await ask(method, `bearer ${right}`)).not.toBeOneOf([401, 403]);
+    }
+    const answer = await registry.send("GET");
+    expect(answer.headers.get("WWW-Authenticate")).toBe("Bearer");
+    expect(await answer.text()).toMatch(/^[^\n]+\n$/);
+    expect(registry.events.map(({ kind }) => kind)).toEqual([
+      "server-added",
+      "server-removed",
+    ]);
+  });
+
+  test("one can be asked for without the other", async () => {
+    for (const [options, open, closed] of [
+      [{ readTokens: reader }, "POST", "GET"],
+      [{ writeTokens: ann }, "GET", "POST"],
+    ] as const) {
+      const ask = asking(setUp(options));
+      expect(await ask(open)).toBe(200);
+      expect(await ask(closed)).toBe(401);
+    }
+  });
+
+  test("a server can take out only itself", async () => {
+    const registry = setUp(tokens);
+    const ask = asking(registry);
+    expect(await ask("POST", `Bearer ${ann}`)).toBe(200);
+    expect(await ask("POST", `Bearer ${bob}`, b)).toBe(200);
+    expect(await ask("DELETE", `Bearer ${bob}`)).toBe(403);
+    expect(await ask("POST", `Bearer ${bob}`)).toBe(403);
+    expect(await ask("DELETE", `Bearer ${ann}`)).toBe(200);
+    expect(await ask("DELETE", `Bearer ${ann}`)).toBe(404);
+    expect(registry.events.map(({ kind }) => kind)).toEqual([
+      "server-added",
+      "server-added",
+      "server-removed",
+    ]);
+  });
+
+  test("health needs none", async () => {
+    const { registry } = setUp(tokens);
+    const request = new Request("http://registry.test/healthz");
+    expect((await registry.fetch(request)).status).toBe(200);
+  });
+
+  test("tokens that are none are an invalid argument", () => {
+    for (const options of [{ readTokens: "" }, { writeTokens: "short" }]) {
+      expect(() => new Registry(options)).toThrow(
+        expect.objectContaining({ code: "invalid_argument" }),
+      );
+    }
   });
 });
 

@@ -51,6 +51,34 @@ test("asks as it is told, follows no redirect, keeps no connection", async () =>
   });
 });
 
+test("keeps the connection where another request follows", async () => {
+  let init: RequestInit = {};
+  const { ask } = setUp(
+    async (_, asked) => {
+      init = asked;
+      return new Response();
+    },
+    { isFollowed: true },
+  );
+  await ask();
+  expect(init.keepalive).toBe(true);
+});
+
+test("a token goes with what else is sent", async () => {
+  let headers = new Headers();
+  const token = "0123456789abcdef";
+  const { ask } = setUp(
+    async (_, init) => {
+      headers = new Headers(init.headers);
+      return new Response();
+    },
+    { token },
+  );
+  await ask({ headers: { a: "b" } });
+  expect(headers.get("authorization")).toBe(`Bearer ${token}`);
+  expect(headers.get("a")).toBe("b");
+});
+
 describe("unavailable is", () => {
   for (const status of [301, 302, 304, 400, 404, 500, 503]) {
     test(`status ${status}`, async () => {
