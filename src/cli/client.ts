@@ -4,6 +4,7 @@ import { RpcError } from "../errors.ts";
 import type { OnEvent } from "../events.ts";
 import type { CallOptions } from "../service/call-options.ts";
 import { splitServiceMethod } from "../service/service-method.ts";
+import type { Metadata } from "../wire/metadata.ts";
 import type { Settled } from "../xclient/broadcast.ts";
 import { XClient } from "../xclient/xclient.ts";
 import { checkCodec, codecType } from "./codec-kind.ts";
@@ -20,11 +21,16 @@ import {
   type Kind,
   registryUrls,
 } from "./kinds.ts";
+import { readArgument, streamArgument } from "./argument.ts";
 import { withGoLists } from "./go-list.ts";
 import { gobType } from "./gob-kind.ts";
 import { openLog } from "./log.ts";
+import { metadata } from "./metadata-kind.ts";
+import { printBroadcast, printReply, printServerError } from "./reply-lines.ts";
 import { mergeLists } from "./service-list.ts";
 import { Signals } from "./signals.ts";
+import { StdinItems } from "./stdin-items.ts";
+import { ownTokenFile } from "./token-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** One of the modes that there are when it is read: users can add to them. */
@@ -36,8 +42,17 @@ const selectMode: Kind<string> = {
 const flags = {
   server: flag(addresses, "calls one of these servers"),
   registry: flag(registryUrls, "calls one of the servers listed there"),
+  registryTokenFile: flag(ownTokenFile, "the registry's token to list them"),
   list: toggle("shows the services and methods that there are"),
   broadcast: toggle("calls every server that has the service"),
+  items: toggle(
+    "the argument is a stream: each line of stdin is an item, as JSON",
+  ),
+  metadata: flag(
+    metadata,
+    "goes with the call; of a key that ends with -bin the value is base64",
+  ),
+  showMetadata: toggle("shows what comes with the reply, on stderr"),
   codec: flag(
     codecType,
     "binary, json, gob or a whole CodecType, where it is not to be found out",
@@ -51,12 +66,17 @@ const flags = {
     "how the server is chosen: random or round-robin",
     "random",
   ),
-  timeout: flag(duration, "how long the call may take; 0 is for ever", "5s"),
+  timeout: flag(
+    duration,
+    "how long the call may take, a stream as a whole; 0 is for ever",
+    "5s",
+  ),
   connectTimeout: flag(
     duration,
     "how long connecting may take, within that",
     "10s",
   ),
+  compress: toggle("has large bodies compressed, where the server does it"),
 };
 
 /** What is to be called. */
@@ -91,13 +111,21 @@ Without --codec it is binary, gob to servers of the original, and what the addre
 says: gorpc@ and jsonrpc@ are servers of Go's net/rpc. --list reads the page of Go's
 servers at http@ and gorpc+http@; others have no list.
 
-A call that fails prints {"code","message"} on stderr.
---broadcast prints a line per server: {"server","reply"} or {"server","error"}.
+A reply that is a stream is a line per item, each as it comes. --timeout is for a
+stream as a whole; where it is not given a stream has 5 s to begin and may then go
+on for ever, and one that is sent with --items has no limit. Ctrl-C, and a reader
+that leaves (| head -1), cancel it at the server.
+
+A call that fails prints {"code","message"} on stderr, behind the items that came.
+--broadcast prints a line per server, {"server","reply"} or {"server","error"}, and
+of streams a line per item, {"server","item"}. --show-metadata prints {"metadata"}.
+--metadata may be given several times; its twin has one key=value a line.
 
 Exit codes: 0 done, 1 the call failed (of a broadcast: any), 2 wrong usage,
 3 no connection was made, 4 deadline exceeded, 130 interrupted.
 
   geerpc client Arith.sum '{"a":1,"b":2}' --server tcp@127.0.0.1:7000
+  seq 3 | geerpc client Foo.Total --items --server tcp@127.0.0.1:7000
   geerpc client --list --registry http://10.0.0.1:9999`,
 
   async run(parsed, io) {
@@ -106,20 +134,23 @@ Exit codes: 0 done, 1 the call failed (of a broadcast: any), 2 wrong usage,
     using signals = new Signals(io);
     const work = async () => {
       const task = await taskOf(parsed, io);
-      const client = new XClient(openDiscovery(targets), {
+      const { registryTokenFile: token } = values;
+      const discovery = openDiscovery(targets, token ? { token } : {});
+      const client = new XClient(discovery, {
         mode: values.mode,
         ...(values.codec === undefined ? {} : { codec: values.codec }),
         connectTimeoutMs: values.connectTimeout,
+        compression: values.compress,
         onEvent: warningsOf(io),
       });
-      const options = {
-        timeoutMs: values.timeout,
-        signal: signals.abort,
-        ...(values.gob === undefined ? {} : { gob: values.gob }),
-      };
       try {
+        const options = optionsOf(parsed, signals.abort, io);
         return await perform(client, task, io, options);
       } catch (thrown) {
+        if (signals.abort.aborted) return signalExitCode(await signals.first);
+        if (task.args instanceof StdinItems && task.args.fault !== undefined) {
+          throw task.args.fault;
+        }
         return printFailure(thrown, io.stderr);
       } finally {
         await closeSoon(client);
@@ -146,12 +177,36 @@ function targetsOf(parsed: Parsed<typeof flags>): readonly string[] {
   );
 }
 
+/** The time that is not given is the library's, which tells streams from lone replies. */
+function optionsOf(
+  { values, sources }: Parsed<typeof flags>,
+  signal: AbortSignal,
+  { stderr }: Io,
+): CallOptions & { signal: AbortSignal } {
+  return {
+    signal,
+    ...(sources.has("timeout") && { timeoutMs: values.timeout }),
+    ...(values.gob && { gob: values.gob }),
+    ...(values.metadata && { metadata: values.metadata }),
+    ...(values.showMetadata && {
+      onMetadata: (metadata: Metadata) =>
+        stderr.write(`${toJsonLine({ metadata })}\n`),
+    }),
+  };
+}
+
 async function taskOf(
   { values, rest }: Parsed<typeof flags>,
   io: Io,
 ): Promise<Task> {
   const [serviceMethod, json] = rest;
-  const { list: isList, broadcast: isBroadcast } = values;
+  const { list: isList, broadcast: isBroadcast, items: isStream } = values;
+  const ofOneCall = isStream ? "--items" : "--show-metadata";
+  if ((isStream || values.showMetadata) && (isBroadcast || isList)) {
+    throw new UsageError(
+      `${ofOneCall} is for a call to one server: write it without --broadcast or --list`,
+    );
+  }
   if (isList) {
     if (serviceMethod === undefined) {
       const args = undefined;
@@ -169,24 +224,10 @@ async function taskOf(
       `"${escapeText(serviceMethod)}" is no method: write Service.Method, as in Arith.sum`,
     );
   }
-  const args = await readArgument(json, io);
+  const args = isStream
+    ? streamArgument(json, io)
+    : await readArgument(json, io);
   return { serviceMethod, args, isBroadcast, isList };
-}
-
-async function readArgument(
-  json: string | undefined,
-  io: Io,
-): Promise<unknown> {
-  if (json === undefined) return undefined;
-  const text = json === "-" ? await io.readStdin() : json;
-  try {
-    return JSON.parse(text);
-  } catch (thrown) {
-    const { message } = thrown as Error;
-    throw new UsageError(
-      `the argument is no JSON (${escapeText(message)}): write it as in '{"a":1}'`,
-    );
-  }
 }
 
 /** Calls, prints what comes back, and gives the exit code. */
@@ -194,19 +235,17 @@ async function perform(
   client: XClient,
   { serviceMethod, args, isBroadcast, isList }: Task,
   { stdout, stderr }: Io,
-  options: CallOptions,
+  options: CallOptions & { signal: AbortSignal },
 ): Promise<number> {
   if (!isBroadcast && !isList) {
-    const reply = await client.call(serviceMethod, args, options);
-    stdout.write(`${toJsonLine(reply)}\n`);
+    await printReply(await client.call(serviceMethod, args, options), stdout);
     return exitCode.done;
   }
   const outcomes = await client.broadcastSettled(serviceMethod, args, options);
   if (!isBroadcast) {
     return printList(await withGoLists(outcomes), stdout, stderr);
   }
-  for (const outcome of outcomes) stdout.write(broadcastLine(outcome));
-  const isFine = [...outcomes.values()].every((each) => "reply" in each);
+  const isFine = await printBroadcast(outcomes, stdout, options.signal);
   return isFine ? exitCode.done : exitCode.failed;
 }
 
@@ -220,18 +259,10 @@ function printList(
   const [first] = failures.values();
   if (first !== undefined && failures.size === outcomes.size) throw first;
   for (const [server, error] of failures) {
-    stderr.write(broadcastLine([server, { error }]));
+    printServerError(server, error, stderr);
   }
   stdout.write(`${toJsonLine({ services })}\n`);
   return exitCode.done;
-}
-
-function broadcastLine([server, outcome]: [string, Settled]): string {
-  const line =
-    "reply" in outcome
-      ? { server, reply: outcome.reply ?? null }
-      : { server, error: outcome.error.toJSON() };
-  return `${toJsonLine(line)}\n`;
 }
 
 function printFailure(thrown: unknown, stderr: Sink): number {

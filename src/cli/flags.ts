@@ -169,7 +169,11 @@ function readArguments(
     if (before !== undefined && flag.kind?.isList !== true) {
       throw new UsageError(`${name} is given twice: write it once`);
     }
-    given.set(key, before === undefined ? value : `${before},${value}`);
+    const separator = flag.kind?.separator ?? ",";
+    given.set(
+      key,
+      before === undefined ? value : `${before}${separator}${value}`,
+    );
   }
   return { given, rest };
 }

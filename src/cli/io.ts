@@ -2,6 +2,11 @@ import type { StopSignal } from "./exit-code.ts";
 
 export interface Sink {
   write(text: string): void;
+  /**
+   * Resolves when all that was written has left the process: with true, or
+   * with false where nobody reads it any more (`geerpc … | head -1`).
+   */
+  flush(): Promise<boolean>;
   /** Whether a person looks at it. */
   readonly isTerminal: boolean;
 }
@@ -15,6 +20,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The whole of stdin, as text. */
   readStdin(): Promise<string>;
+  /** The bytes of stdin as they come; no more is read than is asked for. */
+  stdinChunks(): AsyncIterable<Uint8Array>;
   /** Tells of each SIGINT and SIGTERM until the function that it returns is called. */
   onSignal(listener: (signal: StopSignal) => void): () => void;
   /**
@@ -29,6 +36,9 @@ export interface Io {
 }
 
 /** Colours only on a terminal, and none with NO_COLOR (no-color.org: set and not empty) or on a dumb one. */
-export function hasColours(sink: Sink, env: Io["env"]): boolean {
+export function hasColours(
+  sink: Pick<Sink, "isTerminal">,
+  env: Io["env"],
+): boolean {
   return sink.isTerminal && !env["NO_COLOR"] && env["TERM"] !== "dumb";
 }

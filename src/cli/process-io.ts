@@ -1,8 +1,13 @@
 import type { StopSignal } from "./exit-code.ts";
 import type { Io, Sink } from "./io.ts";
 
+const interruptedFlushMs = 500;
+
 export interface ProcessIo extends Io {
-  /** Resolves when all that was written has left the process: exiting before would cut it. */
+  /**
+   * Resolves when all that was written has left the process: exiting before
+   * would cut it. After a signal a reader that does not read has 500 ms.
+   */
   flush(): Promise<void>;
 }
 
@@ -10,14 +15,20 @@ export interface ProcessIo extends Io {
 export function processIo(exit: (code: number) => void): ProcessIo {
   const stdout = new StreamSink(process.stdout);
   const stderr = new StreamSink(process.stderr);
+  let isInterrupted = false;
   return {
     stdout,
     stderr,
     env: process.env,
     readStdin: () => Bun.stdin.text(),
+    stdinChunks: () => Bun.stdin.stream(),
     onSignal(listener) {
-      const onInterrupt = () => listener("SIGINT");
-      const onTerminate = () => listener("SIGTERM");
+      const tell = (signal: StopSignal) => {
+        isInterrupted = true;
+        listener(signal);
+      };
+      const onInterrupt = () => tell("SIGINT");
+      const onTerminate = () => tell("SIGTERM");
       process.on("SIGINT" satisfies StopSignal, onInterrupt);
       process.on("SIGTERM" satisfies StopSignal, onTerminate);
       return () => {
@@ -39,7 +50,9 @@ export function processIo(exit: (code: number) => void): ProcessIo {
     },
     exit,
     async flush() {
-      await Promise.all([stdout.flushed, stderr.flushed]);
+      const flushed = Promise.all([stdout.flush(), stderr.flush()]);
+      if (!isInterrupted) await flushed;
+      else await Promise.race([flushed, Bun.sleep(interruptedFlushMs)]);
     },
   };
 }
@@ -47,7 +60,7 @@ export function processIo(exit: (code: number) => void): ProcessIo {
 /** A stream whose reader may be slow, or gone (`geerpc … | head -1`), which is no failure. */
 class StreamSink implements Sink {
   readonly #stream: NodeJS.WriteStream;
-  flushed: Promise<void> = Promise.resolve();
+  #flushed: Promise<boolean> = Promise.resolve(true);
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;
@@ -59,8 +72,12 @@ class StreamSink implements Sink {
   }
 
   write(text: string): void {
-    this.flushed = new Promise((resolve) => {
-      this.#stream.write(text, () => resolve());
+    this.#flushed = new Promise((resolve) => {
+      this.#stream.write(text, (error) => resolve(!error));
     });
+  }
+
+  flush(): Promise<boolean> {
+    return this.#flushed;
   }
 }

@@ -1,11 +1,12 @@
 import type { OnEvent } from "../events.ts";
 import { type Heartbeat, heartbeat } from "../registry/heartbeat.ts";
 import { Server } from "../server/server.ts";
+import { defaultKeepAlive } from "../session/keepalive.ts";
 import { formatAddress, parseAddress } from "../transport/address.ts";
 import { defineSubcommand } from "./command.ts";
 import { Foo } from "./demo-service.ts";
 import { exitCode } from "./exit-code.ts";
-import { flag } from "./flags.ts";
+import { flag, toggle } from "./flags.ts";
 import { toJsonLine } from "./json.ts";
 import {
   address,
@@ -20,6 +21,7 @@ import { startFailedLine } from "./event-line.ts";
 import { type Log, logFlags, openLog } from "./log.ts";
 import { Faults } from "./faults.ts";
 import { Signals } from "./signals.ts";
+import { ownTokenFile } from "./token-file.ts";
 
 export const command = defineSubcommand({
   name: "server",
@@ -43,6 +45,10 @@ export const command = defineSubcommand({
       "the address that others use; port 0 is the one it listens on",
     ),
     registry: flag(registryUrls, "registers there, and leaves when it ends"),
+    registryTokenFile: flag(
+      ownTokenFile,
+      "the registry's token for this server",
+    ),
     handleTimeout: flag(
       duration,
       "how long one call may take at most; 0 is no limit",
@@ -50,10 +56,10 @@ export const command = defineSubcommand({
     ),
     drainTimeout: flag(
       duration,
-      "how long calls may go on when it ends",
+      "how long calls and streams may go on when it ends",
       "30s",
     ),
-    maxMessage: flag(size, "the largest argument or reply", "4MiB"),
+    maxMessage: flag(size, "the largest argument, reply or item", "4MiB"),
     maxConnections: flag(wholeNumber(1), "connections at a time", "10000"),
     maxRunning: flag(
       wholeNumber(1),
@@ -65,6 +71,12 @@ export const command = defineSubcommand({
       "how long a connection may take to say what it speaks",
       "5s",
     ),
+    keepalive: flag(
+      duration,
+      "silence before a client is asked if it is there; 0 is never",
+      "30s",
+    ),
+    compress: toggle("compresses large bodies, for clients that ask for it"),
     ...logFlags,
   },
   notes: `A service's methods are those that its class declares, but for names that begin
@@ -72,12 +84,15 @@ with _ ; write #name for what is private. They are listed on stderr.
 
 Prints {"listening":"tcp@…"} when it accepts connections and, with --registry,
 the first registration was answered or failed. SIGINT and SIGTERM end it in
-order: it leaves the registry, lets calls finish, and exits 0. A second one
-ends it at once. What the files write to the console goes to stderr; what they
-throw where nobody catches it is logged, and ends it in order with exit code 1.
+order: it leaves the registry, lets calls and streams finish, and exits 0. A
+second one ends it at once. What the files write to the console goes to stderr;
+what they throw where nobody catches it is logged, and ends it in order with exit
+code 1. A client that is asked whether it is there, with calls in flight after 10 s
+at the latest, and that says nothing for 5 s is gone.
 
 Without a file the demo service Foo is served: Sum and Sleep of {Num1,Num2},
-Echo, Fail({code,message}) and Whoami.
+Echo, Fail({code,message}) and Whoami. Count(to) and Count({from,to,everyMs}) are
+streams, Total adds up the items of one, Double answers each with its double.
 
   geerpc server ./arith.ts --listen 0.0.0.0:7000 --registry http://10.0.0.1:9999`,
 
@@ -104,6 +119,11 @@ Echo, Fail({code,message}) and Whoami.
         maxRunningHandlers: values.maxRunning,
         handshakeTimeoutMs: values.handshakeTimeout,
       },
+      keepAlive: {
+        idleMs: values.keepalive,
+        busyMs: Math.min(values.keepalive, defaultKeepAlive.busyMs),
+      },
+      compression: values.compress,
       isReady: () => isReady,
       onEvent,
     });
@@ -117,9 +137,14 @@ Echo, Fail({code,message}) and Whoami.
     try {
       await Promise.race([start(), stopped]);
       if (values.registry !== undefined && listening !== "") {
+        const { registryTokenFile: token } = values;
         const address = advertisedAddress(values.advertise, listening);
         const { services } = server;
-        heart = heartbeat(values.registry, { address, services }, { onEvent });
+        heart = heartbeat(
+          values.registry,
+          { address, services },
+          { onEvent, ...(token && { token }) },
+        );
         await Promise.race([heart.firstAttempt, stopped]);
       }
     } catch (thrown) {
@@ -133,7 +158,7 @@ Echo, Fail({code,message}) and Whoami.
     const reason = await stopped;
     log.write({
       level: "info",
-      message: `${reason}: the server leaves, calls may finish for ${values.drainTimeout / 1_000} s`,
+      message: `${reason}: the server leaves, calls and streams may finish for ${values.drainTimeout / 1_000} s`,
       fields: { event: "stopping", signal: reason },
     });
     await heart?.close();

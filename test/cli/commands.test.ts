@@ -7,6 +7,13 @@ import { parseAddress } from "../../src/transport/address.ts";
 import { dialPipe } from "../../src/transport/dial.ts";
 import { Peer } from "../server/set-up.ts";
 import { FakeIo } from "../support/fake-io.ts";
+import { client, start, type Started, startRegistry } from "./in-process.ts";
+
+/** What Foo has, sorted. */
+const demoMethods = [
+  ...["Count", "Double", "Echo", "Fail"],
+  ...["Sleep", "Sum", "Total", "Whoami"],
+];
 
 let folder: string;
 
@@ -14,57 +21,6 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "geerpc-cli-"));
 });
 afterAll(() => rm(folder, { recursive: true }));
-
-interface Started extends AsyncDisposable {
-  io: FakeIo;
-  listening: string;
-  /** Resolves with the exit code. */
-  ended: Promise<number>;
-}
-
-/** A registry or a server in this process, which listens. */
-async function start(...args: string[]): Promise<Started> {
-  const io = new FakeIo();
-  const ended = run(args, io);
-  const failed = ended.then((code) => {
-    throw new Error(`exit ${code}: ${io.stderr.text}`);
-  });
-  const listening = await Promise.race([io.listening(), failed]);
-  failed.catch(() => {});
-  return {
-    io,
-    listening,
-    ended,
-    async [Symbol.asyncDispose]() {
-      io.signal("SIGTERM");
-      await ended;
-    },
-  };
-}
-
-function startRegistry(): Promise<Started> {
-  return start("registry", "--listen", "127.0.0.1:0");
-}
-
-interface Result {
-  code: number;
-  io: FakeIo;
-  /** What is on stdout, line by line, parsed. */
-  out: unknown[];
-  /** The last line on stderr, parsed. */
-  error: { code: string; message: string; sent?: boolean };
-}
-
-async function client(args: string[], io = new FakeIo()): Promise<Result> {
-  const code = await run(["client", ...args], io);
-  const last = io.stderr.lines.at(-1);
-  return {
-    code,
-    io,
-    out: io.stdout.lines.map((line) => JSON.parse(line)),
-    error: last?.startsWith("{") ? JSON.parse(last) : undefined,
-  };
-}
 
 /** Resolves when a call of Foo.Sleep runs on the server. */
 async function untilAsleep({ listening }: Started): Promise<void> {
@@ -124,6 +80,59 @@ describe("registry", () => {
     expect(servers).toMatchObject([{ address: "tcp@a:1" }]);
     expect(registry.io.stderr.text).toContain("tcp@a:1");
   });
+
+  test("--data outlives it, and is one registry's at a time", async () => {
+    const at = ["--listen=127.0.0.1:0", "--data", join(folder, "data")];
+    {
+      await using registry = await start("registry", ...at);
+      await fetch(registry.listening, {
+        method: "POST",
+        headers: { "X-Geerpc-Server": "tcp@a:1" },
+      });
+      const io = new FakeIo();
+      expect(await run(["registry", ...at], io)).toBe(1);
+      expect(io.stdout.text).toBe("");
+      expect(io.stderr.lines).toHaveLength(1);
+      registry.io.signal("SIGTERM");
+      expect(await registry.ended).toBe(0);
+    }
+    await using registry = await start("registry", ...at);
+    const answer = await fetch(registry.listening);
+    expect(answer.headers.get("X-Geerpc-Servers")).toBe("tcp@a:1");
+  });
+});
+
+describe("with tokens", () => {
+  const reader = "r".repeat(32);
+  const writer = "w".repeat(32);
+
+  test("a registry, a server and a client read theirs from files", async () => {
+    const readers = await write("readers", `# all\n${reader}\n`);
+    const writers = await write(
+      "writers",
+      `ann ${writer}\nbob ${"b".repeat(32)}`,
+    );
+    const own = await write("own", `ann ${writer}`);
+    await using registry = await start(
+      "registry",
+      "--listen=127.0.0.1:0",
+      ...["--read-token-file", readers, "--write-token-file", writers],
+    );
+    const at = ["--registry", registry.listening];
+    await using server = await start(
+      "server",
+      ...[...at, "--registry-token-file", own],
+    );
+    const headers = { Authorization: `Bearer ${reader}` };
+    const listed = await fetch(registry.listening, { headers });
+    expect(listed.headers.get("X-Geerpc-Servers")).toBe(server.listening);
+    const call = ["client", "Foo.Echo", "7", ...at];
+    const io = new FakeIo();
+    expect(await run([...call, "--registry-token-file", readers], io)).toBe(0);
+    expect(await run(call, new FakeIo())).toBe(3);
+    const two = ["--registry-token-file", writers];
+    expect(await run([...call, ...two], new FakeIo())).toBe(2);
+  });
 });
 
 describe("server", () => {
@@ -132,7 +141,7 @@ describe("server", () => {
     const line = JSON.parse(server.io.stderr.lines[0] as string);
     expect(line).toMatchObject({
       service: "Foo",
-      methods: ["Echo", "Fail", "Sleep", "Sum", "Whoami"],
+      methods: demoMethods,
     });
     const at = ["--server", server.listening];
     expect(
@@ -586,7 +595,7 @@ describe("client", () => {
       out: [
         {
           services: {
-            Foo: ["Echo", "Fail", "Sleep", "Sum", "Whoami"],
+            Foo: demoMethods,
             More: ["a"],
           },
         },
@@ -648,6 +657,8 @@ test.each([
   [["registry", "more"]],
   [["registry", "--listen", "tcp@127.0.0.1:0"]],
   [["registry", "--ttl", "5"]],
+  [["registry", "--write-token-file", "/nowhere"]],
+  [["registry", "--read-token-file", "/dev/null"]],
   [["server", "--listen", "nowhere"]],
   [["server", "--max-message", "4MB"]],
   [["server", "--max-connections", "0"]],

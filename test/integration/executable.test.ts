@@ -10,6 +10,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import type { Foo } from "../../src/cli/demo-service.ts";
+import { connect } from "../../src/xclient/connect.ts";
 import {
   buildExecutable,
   isAlive,
@@ -128,6 +130,59 @@ test("a registry, two servers of a user's file, calls; one server killed, and ca
   registry.signal("SIGTERM");
   expect((await registry.ended()).code).toBe(0);
 });
+
+test("a server that gets SIGTERM while another one runs loses no call and no stream", async () => {
+  const { registry, at } = await startRegistry();
+  await using _registry = registry;
+  await using first = start("server", ...at);
+  await using second = start("server", ...at);
+  await Promise.all([first.listening(), second.listening()]);
+  const options = { mode: "round-robin" };
+  await using client = await connect<{ Foo: Foo }>(at[1] as string, options);
+
+  // In turns: two of them at each server.
+  const range = { from: 1, to: 100, everyMs: 5 };
+  const streams = await Promise.all(
+    Array.from({ length: 4 }, () => client.Foo.Count(range)),
+  );
+  const counted = Promise.all(streams.map(lastOf));
+  const answered = new Map([
+    [first.pid, 0],
+    [second.pid, 0],
+  ]);
+  const errors: unknown[] = [];
+  const { promise: bothAnswer, resolve } = Promise.withResolvers<void>();
+  let isEnough = () => false;
+  const callers = Array.from({ length: 32 }, async () => {
+    while (!isEnough() && errors.length === 0) {
+      try {
+        const { pid } = await client.Foo.Whoami();
+        answered.set(pid, (answered.get(pid) as number) + 1);
+        if (Math.min(...answered.values()) === 100) resolve();
+      } catch (thrown) {
+        errors.push(thrown);
+      }
+    }
+  });
+
+  await Promise.race([bothAnswer, Promise.all(callers)]);
+  first.signal("SIGTERM");
+  const { code } = await first.ended();
+  const ofSecond = answered.get(second.pid) as number;
+  isEnough = () => (answered.get(second.pid) as number) > ofSecond + 1_000;
+  await Promise.all(callers);
+  expect({ code, errors }).toEqual({ code: 0, errors: [] });
+  expect(await counted).toEqual([100, 100, 100, 100]);
+});
+
+async function lastOf(items: AsyncIterable<number>): Promise<number> {
+  let last = 0;
+  for await (const item of items) {
+    expect(item).toBe(last + 1);
+    last = item;
+  }
+  return last;
+}
 
 test("the folder's bunfig.toml and .env are not loaded", async () => {
   const trap = await mkdtemp(join(tmpdir(), "geerpc-trap-"));

@@ -56,9 +56,11 @@ test("each TypeScript block has a name and runs, and prints what it says", async
       { cwd: folder },
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const printed = [...text.matchAll(/console\.log\(.*\); \/\/ (\w+)/g)];
+    const printed = [
+      ...text.matchAll(/console\.log\(.*\); \/\/ (\w+(?: \w+)*)/g),
+    ];
     expect(stdout.split("\n").slice(0, -1)).toEqual(
-      printed.map(([, value = ""]) => value),
+      printed.flatMap(([, values = ""]) => values.split(" ")),
     );
   }
 });
@@ -100,18 +102,29 @@ class Session implements AsyncDisposable {
       await this.#start(words);
       return;
     }
-    const { code, stdout, stderr } = await Program.run(resolve(words), {
-      cwd: folder,
-      // A measurement takes seconds; its twin in the environment makes it short.
-      env: { GEERPC_DURATION: "300ms" },
-    });
+    const bar = words.indexOf("|");
+    const input = words.slice(0, Math.max(bar, 0));
+    const { code, stdout, stderr } = await Program.run(
+      resolve(words.slice(bar + 1)),
+      {
+        cwd: folder,
+        // A measurement takes seconds; its twin in the environment makes it short.
+        env: { GEERPC_DURATION: "300ms" },
+        ...(bar > 0 && {
+          stdin: (await Program.run(input, { cwd: folder })).stdout,
+        }),
+      },
+    );
     expect({ line, code, stderr }).toEqual({
       line,
       code: 0,
       stderr: words[0] === "curl" ? expect.any(String) : "",
     });
     expect(stdout).not.toBe("");
-    if (expected !== undefined) expect(stdout.trim()).toBe(expected);
+    // A line behind the other; the README writes them beside each other.
+    if (expected !== undefined) {
+      expect(stdout.trim().split("\n")).toEqual(expected.split(" "));
+    }
   }
 
   async #start(words: string[]): Promise<void> {

@@ -13,6 +13,10 @@ export class FakeSink implements Sink {
     if (end >= 0) this.#firstLine.resolve(this.text.slice(0, end));
   }
 
+  flush(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
   /** What was written, line by line. */
   get lines(): string[] {
     return this.text.split("\n").slice(0, -1);
@@ -41,6 +45,10 @@ export class FakeIo implements Io {
 
   readStdin(): Promise<string> {
     return Promise.resolve(this.stdin);
+  }
+
+  async *stdinChunks(): AsyncGenerator<Uint8Array, void> {
+    yield Buffer.from(this.stdin);
   }
 
   onSignal(listener: (signal: StopSignal) => void): () => void {
