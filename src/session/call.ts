@@ -41,16 +41,20 @@ export class Call implements Outcome {
   }
 }
 
+let lastResolve: (reply: unknown) => void;
+let lastReject: (error: RpcError) => void;
+/** One function for all promises: a closure for each costs a quarter more (58 against 45 ns). */
+const keep = (
+  resolve: (reply: unknown) => void,
+  reject: (error: RpcError) => void,
+): void => {
+  lastResolve = resolve;
+  lastReject = reject;
+};
+
 /** The outcome of a call as a promise. */
 export class CallPromise implements Outcome {
-  readonly promise: Promise<unknown>;
-  succeeded!: (reply: unknown) => void;
-  failed!: (error: RpcError) => void;
-
-  constructor() {
-    this.promise = new Promise((resolve, reject) => {
-      this.succeeded = resolve;
-      this.failed = reject;
-    });
-  }
+  readonly promise = new Promise<unknown>(keep);
+  readonly succeeded = lastResolve;
+  readonly failed = lastReject;
 }

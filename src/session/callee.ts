@@ -82,7 +82,9 @@ export class Callee {
     const { seq } = head;
     if (head.isStream) {
       if (this.#streams.has(seq)) {
-        this.#fail(seq, secondCallError(seq));
+        const error = secondCallError(seq);
+        // Of one that is over, and whose source is not, there is nothing left to fail.
+        if (!this.#fail(seq, error)) this.badRequest(head, error);
         return;
       }
       try {
@@ -232,19 +234,21 @@ export class Callee {
     this.#fail(seq, error);
   }
 
-  /** Answers a call with an error, and stops what runs for it. One that nobody waits for is left alone. */
-  #fail(seq: number, error: RpcError): void {
-    if (this.#handlers.fail(seq, error) || !this.#streams.has(seq)) return;
+  /** Answers a call with an error, and stops what runs for it. False where nobody waits for such a call. */
+  #fail(seq: number, error: RpcError): boolean {
+    if (this.#handlers.fail(seq, error)) return true;
+    if (!this.#streams.hasArgument(seq)) return false;
     // It waits for its turn.
     this.#cancelled.add(seq);
     this.#streams.end(seq, error);
     this.#sender.error(seq, "", error);
     this.#checkFlood();
+    return true;
   }
 
   /** Nothing more is said of this call: what is left of its argument is not wanted. */
   #answered({ seq, onAbort }: Invocation): void {
-    // Without it the streams of that seq are another call's, which runs already.
+    // Nearly always there are none, and a look at a field tells.
     if (onAbort !== undefined) this.#streams.end(seq, answeredError());
     this.#checkFlood();
   }

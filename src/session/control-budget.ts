@@ -87,12 +87,11 @@ class Bucket {
 /**
  * What one peer may have this end do for nothing.
  *
- * A cancel, credit, end, settings, goaway or pong, a piece without bytes and an
- * item of a stream that is not there cost this end a read, a look-up and at
- * times an answer, and bring nothing. A peer that sends them without end keeps
- * a core busy with 16 bytes each, and no other limit sees it: nothing is kept,
- * nothing runs. (The floods of pings, resets, settings and empty frames of
- * HTTP/2: CVE-2019-9512, 9514, 9515, 9518.)
+ * A cancel, credit, end, settings, goaway or pong costs this end a read, a
+ * look-up and at times an answer, and brings nothing. A peer that sends them
+ * without end keeps a core busy with 16 bytes each, and no other limit sees it:
+ * nothing is kept, nothing runs. (The floods of pings, resets and settings of
+ * HTTP/2: CVE-2019-9512, 9514, 9515.)
  *
  * So each takes one of 1,000 free frames. Those come back by 100 a second, up
  * to 1,000, and by 4 for each unit of work, up to 1,000,000. When none is left
@@ -111,7 +110,9 @@ class Bucket {
  * back each of a million calls, one by one or all at the end, or that stream a
  * million items of one byte with a credit for each, have no strike. What the
  * handler of a call costs that is taken back at once is not stopped here, but
- * by limits.maxRunningHandlers.
+ * by limits.maxRunningHandlers. Items of a stream that is over bring nothing
+ * either, but an honest peer has a whole window of them under way when its
+ * reader leaves: they cost nothing here, and are no work.
  *
  * Work, `workCount()`, is requests, responses and items since the start, in
  * both directions: what credits answer was sent by this end. It is asked, and

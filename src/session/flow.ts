@@ -91,21 +91,27 @@ export class Flow {
 
   /** There may be room: those that wait go on in turn. */
   wake(): void {
+    if (this.#parked.size === 0 && this.#holding.size === 0) return;
     this.#mustWake = true;
     // What a pump sends may be flushed at once, which wakes the others in turn.
     if (this.#isWaking) return;
     this.#isWaking = true;
-    while (this.#mustWake) {
-      this.#mustWake = false;
-      for (const pump of this.#holdersToRun()) pump.run();
-      // One that parks again waits behind the others.
-      for (const pump of this.#parked) {
-        if (!this.hasRoom) break;
-        this.#parked.delete(pump);
-        pump.run();
-      }
+    try {
+      while (this.#mustWake) this.#runWaiting();
+    } finally {
+      this.#isWaking = false;
     }
-    this.#isWaking = false;
+  }
+
+  #runWaiting(): void {
+    this.#mustWake = false;
+    for (const pump of this.#holdersToRun()) pump.run();
+    // One that parks again waits behind the others.
+    for (const pump of this.#parked) {
+      if (!this.hasRoom) break;
+      this.#parked.delete(pump);
+      pump.run();
+    }
   }
 
   /** Takes out those that hold; they look themselves whether they still do. */

@@ -114,8 +114,11 @@ export class ItemStream<T = unknown>
 
   /** The stream ends with `error` now: items that have not been read are dropped. */
   abort(error: RpcError): void {
+    const isCut = this.#items.length > 0;
     this.#drop();
-    this.fail(error);
+    // Behind the end, too: a reader that misses items must not take it for whole.
+    if (this.#isOver && isCut) this.#error ??= error;
+    else this.fail(error);
   }
 
   #close(): void {

@@ -6,7 +6,7 @@ import type {
   Settings,
 } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
-import type { Outbox } from "../transport/outbox.ts";
+import { bulkFlushBytes, type Outbox } from "../transport/outbox.ts";
 import { pieceBytes } from "../wire/frame.ts";
 import type { Limits } from "../wire/limits.ts";
 import { checkMetadata, type Metadata } from "../wire/metadata.ts";
@@ -18,6 +18,8 @@ export class Sender {
   readonly #outbox: Outbox;
   readonly #maxQueuedBytes: number;
   readonly #floodBytes: number;
+  /** Bytes of items, as they stand in their own frames, since the last piece. */
+  #itemBytes = 0;
 
   constructor(codec: Codec, outbox: Outbox, limits: Limits) {
     const { maxQueuedBytes, maxMessageBytes } = limits;
@@ -55,9 +57,16 @@ export class Sender {
     return this.#codec.features.settings;
   }
 
-  /** Whether items may be added: less than a call's own pieces would leave, so that calls get through beside streams. */
+  /**
+   * Whether items may be added: while little is queued, so that calls get
+   * through beside streams, and bodies in pieces, too. Those are added when
+   * less is queued than items alone would leave: they take turns.
+   */
   get hasItemRoom(): boolean {
-    return this.#outbox.queuedBytes < 2 * pieceBytes;
+    return (
+      this.#outbox.queuedBytes < bulkFlushBytes &&
+      (this.#itemBytes < pieceBytes || this.#codec.heldBytes === 0)
+    );
   }
 
   /** Whether the codec has streams, metadata and what an end says of the connection. */
@@ -142,6 +151,7 @@ export class Sender {
   refill(buffer: SendBuffer): void {
     while (this.#codec.heldBytes > 0 && buffer.length < pieceBytes) {
       this.#codec.writePiece(buffer);
+      this.#itemBytes = 0;
     }
   }
 
@@ -172,11 +182,16 @@ export class Sender {
    * @throws RpcError as Codec.writeRequest, and of a reply as for a lone one; nothing is queued then
    */
   item(seq: number, isAnswer: boolean, item: unknown): number {
+    const { buffer } = this.#outbox;
+    const from = buffer.length;
+    let bytes: number;
     try {
-      return this.#session.writeItem(this.#outbox.buffer, seq, isAnswer, item);
+      bytes = this.#session.writeItem(buffer, seq, isAnswer, item);
     } catch (thrown) {
       throw isAnswer ? unsendable(thrown) : thrown;
     }
+    this.#itemBytes += buffer.length - from;
+    return bytes;
   }
 
   /** Items are sent together with those that follow in the same turn of the loop. */

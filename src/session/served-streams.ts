@@ -58,9 +58,14 @@ export class ServedStreams {
     return argument.items;
   }
 
-  /** Whether there is a call of that seq, and a stream in it. */
+  /** Whether there is a call of that seq, and a stream in it, which may be one that only has to end. */
   has(seq: number): boolean {
     return this.#calls.has(seq);
+  }
+
+  /** Whether there is a call of that seq that is not over, with a stream as its argument. */
+  hasArgument(seq: number): boolean {
+    return this.#calls.get(seq)?.argument !== undefined;
   }
 
   /** Whether items of this call's argument are still waited for. */

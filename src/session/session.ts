@@ -4,7 +4,9 @@ import type { Codec, Form, Settings } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import type { Interceptor } from "../service/interceptor.ts";
+import type { Peer } from "../service/context.ts";
 import type { Services } from "../service/services.ts";
+import { silentPeer } from "../service/silent-peer.ts";
 import { Outbox, type OutboxOwner } from "../transport/outbox.ts";
 import type { Pipe, PipeHandler } from "../transport/pipe.ts";
 import { pieceBytes } from "../wire/frame.ts";
@@ -119,11 +121,7 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
       maxStreams: limits.maxStreams,
       interceptors: options.interceptors,
       onEvent: this.#onEvent,
-      peer: new SessionPeer(this, pipe.peer, {
-        clock,
-        callTimeoutMs: options.callTimeoutMs,
-        interceptors: [],
-      }),
+      peer: this.#peerOf(options),
       yieldsToCongestion: role === "accept",
       onFlooded: () => this.#cutFlood(),
       setPaused: (isPaused) => this.#setPaused(isPaused),
@@ -374,6 +372,19 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
     );
     this.abort(error);
     this.#onEvent({ kind: "connection-cut", peer, error });
+  }
+
+  /** Who calls, for handlers. Where a codec has nothing but calls and answers, the dialling end would take a request for an answer. */
+  #peerOf({ role, codec, clock, callTimeoutMs }: SessionOptions): Peer {
+    const { peer } = this.#pipe;
+    if (role === "accept" && codec.session === undefined) {
+      return silentPeer(peer);
+    }
+    return new SessionPeer(this, peer, {
+      clock,
+      callTimeoutMs,
+      interceptors: [],
+    });
   }
 
   /** The Option's line may end with an LF, which can also come alone. */

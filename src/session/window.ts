@@ -23,9 +23,10 @@ export class SendWindow {
 /**
  * What a receiver has let its peer send, and what of it has been consumed.
  *
- * Consumed bytes are granted anew once they are half of the window: a frame of
- * credit for each item would cost as much as the items, and a sender that gets
- * half of a window at a time never waits for more than a round trip.
+ * Consumed bytes are granted anew once they are a quarter of the window: a
+ * frame of credit for each item would cost as much as the items. Up to so much
+ * is neither under way nor granted, so that a sender to whom the window is
+ * what holds it up has three quarters of it, at the worst.
  */
 export class ReceiveWindow {
   readonly #grantBytes: number;
@@ -37,7 +38,7 @@ export class ReceiveWindow {
   constructor(bytes: number, slackBytes = 0) {
     this.#leftBytes = bytes;
     this.#leastBytes = -slackBytes;
-    this.#grantBytes = Math.max(1, bytes / 2);
+    this.#grantBytes = bytes / 4;
   }
 
   /** Counts an item that came. False: the peer was not allowed to start it. */

@@ -1,3 +1,4 @@
+import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
 import type { Pipe, PipeHandler } from "./pipe.ts";
 
@@ -8,8 +9,8 @@ export interface MemoryPipeOptions {
 
 /**
  * Two ends of a pipe inside one process. Bytes arrive in a microtask of their
- * own, in the pieces in which they were written, so the order of events is
- * the same in every run.
+ * own, outside of every asynchronous context, in the pieces in which they were
+ * written, so the order of events is the same in every run.
  */
 export function memoryPipe({
   capacityBytes = 256 * 1024,
@@ -34,6 +35,10 @@ class MemoryPipe implements Pipe {
   #hasShutDown = false;
   #hasEnded = false;
   #isClosed = false;
+  readonly #deliverScheduled = (): void => {
+    this.#isScheduled = false;
+    this.#deliver();
+  };
   /** What close() has to tell once somebody is attached. */
   #untoldClose: { error: RpcError | undefined } | undefined;
 
@@ -86,18 +91,17 @@ class MemoryPipe implements Pipe {
 
   abort(): void {
     this.#close(undefined);
-    this.#other.#close(
-      new RpcError("unavailable", "the connection was reset by the peer"),
+    outside(() =>
+      this.#other.#close(
+        new RpcError("unavailable", "the connection was reset by the peer"),
+      ),
     );
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(() => {
-      this.#isScheduled = false;
-      this.#deliver();
-    });
+    outside(() => queueMicrotask(this.#deliverScheduled));
   }
 
   #deliver(): void {

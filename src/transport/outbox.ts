@@ -6,6 +6,13 @@ import type { Pipe } from "./pipe.ts";
 /** From so many waiting bytes on they are flushed at once, so that both ends work at the same time. */
 const flushBytes = 4 * 1024;
 
+/**
+ * The same for what need not leave at once, such as items of a stream: two and
+ * a half times as much goes through a socket in writes of this size as in
+ * writes of 64 KiB. As much as a SendBuffer keeps room for.
+ */
+export const bulkFlushBytes = 192 * 1024;
+
 export interface OutboxOwner {
   /** Appends more, if there is more that waited for room; called while little is queued. */
   refill(buffer: SendBuffer): void;
@@ -90,7 +97,7 @@ export class Outbox {
    */
   scheduleSoon(): void {
     if (this.#isBlocked) return;
-    if (this.buffer.length >= flushBytes) {
+    if (this.buffer.length >= bulkFlushBytes) {
       this.flush();
     } else if (!this.#isScheduledSoon) {
       this.#isScheduledSoon = true;

@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
 import { EarlyEvents } from "./early-events.ts";
 import type { Pipe, PipeHandler } from "./pipe.ts";
@@ -55,8 +56,9 @@ export class SocketPipe implements Pipe {
    */
   shutdown(): void {
     if (this.#isClosed || this.#closeTimer !== undefined) return;
-    this.#closeTimer = setTimeout(() => this.abort(), closeTimeoutMs);
-    this.#closeTimer.unref();
+    this.#closeTimer = outside(() =>
+      setTimeout(() => this.abort(), closeTimeoutMs).unref(),
+    );
     this.#socket.shutdown();
     this.resume();
   }

@@ -24,9 +24,12 @@ export class FrameReader {
 
   #chunk: Buffer = empty;
   #at = 0;
-  /** A frame that began in an earlier chunk. */
-  #torn: Buffer = empty;
-  #tornLength = 0;
+  /** The header of a frame that is torn inside of it. */
+  #head: Buffer = empty;
+  #headLength = 0;
+  /** The content of a torn frame whose header has been read; undefined where there is none. */
+  #content: Buffer | undefined;
+  #contentLength = 0;
 
   /** Takes the next bytes; only allowed once next() has returned false. Keeps `chunk` until then. */
   push(chunk: Uint8Array): void {
@@ -41,18 +44,23 @@ export class FrameReader {
    * @throws RpcError internal            a seq beyond 2^53-1
    */
   next(): boolean {
-    if (this.#tornLength > 0) return this.#nextTorn();
+    if (this.#content !== undefined) return this.#nextTorn(this.#content);
+    if (this.#headLength > 0) return this.#nextTornHead();
     const left = this.#chunk.length - this.#at;
     if (left >= headerBytes) {
       this.#readHeader(this.#chunk, this.#at);
-      const length = this.end - this.start;
-      if (left >= headerBytes + length) {
+      if (this.end <= this.#chunk.length) {
         this.bytes = this.#chunk;
         this.#at = this.end;
         return true;
       }
-      this.#tear(headerBytes + length);
-    } else if (left > 0) this.#tear(headerBytes);
+      this.#at += headerBytes;
+      return this.#nextTorn(empty);
+    }
+    if (left > 0) {
+      this.#head = Buffer.alloc(headerBytes);
+      return this.#nextTornHead();
+    }
     this.#release();
     return false;
   }
@@ -63,51 +71,50 @@ export class FrameReader {
     this.#at = 0;
   }
 
-  /** Keeps the rest of the chunk, the front of a frame of at least `needed` bytes. */
-  #tear(needed: number): void {
-    const rest = this.#chunk.subarray(this.#at);
-    this.#torn = Buffer.alloc(Math.min(needed, rest.length * 2));
-    this.#torn.set(rest);
-    this.#tornLength = rest.length;
+  #nextTornHead(): boolean {
+    const wanted = headerBytes - this.#headLength;
+    const part = this.#chunk.subarray(this.#at, this.#at + wanted);
+    this.#head.set(part, this.#headLength);
+    this.#at += part.length;
+    this.#headLength += part.length;
+    if (part.length < wanted) {
+      this.#release();
+      return false;
+    }
+    this.#headLength = 0;
+    this.#readHeader(this.#head, 0);
+    this.#head = empty;
+    return this.#nextTorn(empty);
   }
 
-  #nextTorn(): boolean {
-    if (this.#fillTo(headerBytes)) {
-      this.#readHeader(this.#torn, 0);
-      if (this.#fillTo(this.end)) {
-        this.bytes = this.#torn;
-        this.#torn = empty;
-        this.#tornLength = 0;
-        return true;
-      }
+  /**
+   * Moves bytes of the chunk into the content of a torn frame, a buffer of its
+   * own. Its room doubles as they come, up to just what the frame declares.
+   */
+  #nextTorn(content: Buffer): boolean {
+    const needed = this.end - this.start;
+    const kept = this.#contentLength;
+    const taken = this.#chunk.subarray(this.#at, this.#at + needed - kept);
+    const length = kept + taken.length;
+    let room = content;
+    if (length > room.length) {
+      room = Buffer.allocUnsafeSlow(Math.min(needed, length * 2));
+      room.set(content.subarray(0, kept));
     }
-    this.#release();
-    return false;
-  }
-
-  /** Moves bytes of the chunk behind the torn ones until there are `count`; doubles the room as they come. */
-  #fillTo(count: number): boolean {
-    const take = Math.min(
-      count - this.#tornLength,
-      this.#chunk.length - this.#at,
-    );
-    if (take > 0) {
-      const length = this.#tornLength + take;
-      if (length > this.#torn.length) {
-        const grown = Buffer.alloc(
-          Math.min(count, Math.max(length, this.#torn.length * 2)),
-        );
-        grown.set(this.#torn.subarray(0, this.#tornLength));
-        this.#torn = grown;
-      }
-      this.#torn.set(
-        this.#chunk.subarray(this.#at, this.#at + take),
-        this.#tornLength,
-      );
-      this.#tornLength = length;
-      this.#at += take;
+    room.set(taken, kept);
+    this.#at += taken.length;
+    if (length < needed) {
+      this.#content = room;
+      this.#contentLength = length;
+      this.#release();
+      return false;
     }
-    return this.#tornLength >= count;
+    this.#content = undefined;
+    this.#contentLength = 0;
+    this.bytes = room;
+    this.start = 0;
+    this.end = needed;
+    return true;
   }
 
   #readHeader(bytes: Buffer, at: number): void {

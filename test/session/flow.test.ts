@@ -236,13 +236,13 @@ describe("from the peer", () => {
     expect(codeThrownBy(() => flow.drop(0))).toBe(undefined);
   });
 
-  test("what was consumed is granted to all together, half a window at a time", () => {
+  test("what was consumed is granted to all together, a quarter of the window at a time", () => {
     const { flow, credits } = setUp();
     flow.receive(60);
-    flow.consume(49);
+    flow.consume(24);
     expect(credits).toEqual([]);
     flow.consume(11);
-    expect(credits).toEqual([[0, false, 60]]);
+    expect(credits).toEqual([[0, false, 35]]);
   });
 
   test("what nobody waits for is given back at once", () => {

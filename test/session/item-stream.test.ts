@@ -123,12 +123,30 @@ describe("an error", () => {
     expect(told).toEqual([3]);
   });
 
-  test("abort behind the end drops what has not been read, and leaves it an end", async () => {
+  test("abort behind the end drops what has not been read, and then it was no end", async () => {
     const { stream, told } = setUp();
     stream.push("a", 1);
     stream.end();
     stream.abort(failure);
     expect(told).toEqual([1]);
+    expect(await outcomeOf(stream.next())).toBe(failure);
+    expect(await stream.next()).toEqual(over);
+  });
+
+  test("abort behind an error that has not been read leaves it that one", async () => {
+    const { stream } = setUp();
+    stream.push("a", 1);
+    stream.fail(failure);
+    stream.abort(new RpcError("internal", "later"));
+    expect(await outcomeOf(stream.next())).toBe(failure);
+  });
+
+  test("abort behind the end, when all was read, leaves it an end", async () => {
+    const { stream } = setUp();
+    stream.push("a", 1);
+    stream.end();
+    await stream.next();
+    stream.abort(failure);
     expect(await stream.next()).toEqual(over);
   });
 });

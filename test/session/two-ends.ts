@@ -1,3 +1,4 @@
+import { expect } from "bun:test";
 import type { Codec } from "../../src/codec/codec.ts";
 import { binaryCodecType, createCodec } from "../../src/codec/table.ts";
 import { RpcError } from "../../src/errors.ts";
@@ -9,6 +10,7 @@ import type { KeepAliveOptions } from "../../src/session/keepalive.ts";
 import { Calls } from "../../src/session/calls.ts";
 import { type Outcome, PendingCall } from "../../src/session/pending-call.ts";
 import { Session } from "../../src/session/session.ts";
+import type { PeerWindows } from "../../src/session/windows.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
 import type { Pipe } from "../../src/transport/pipe.ts";
 import { defaultLimits, type Limits } from "../../src/wire/limits.ts";
@@ -141,6 +143,12 @@ export class Foo {
     return all;
   }
 
+  /** Asks its caller, and answers with what that said. */
+  async ask(args: unknown, { peer }: Context): Promise<unknown> {
+    this.started.push(args);
+    return { heard: await peer.call("Foo.hold", args) };
+  }
+
   /** Sends each item of its argument back. */
   async *mirror(items: AsyncIterable<unknown>): AsyncGenerator<unknown> {
     this.started.push("mirror");
@@ -166,6 +174,7 @@ export interface EndOptions {
   /** Of Foo's methods. */
   methods?: Record<string, MethodOptions>;
   callTimeoutMs?: number;
+  peerWindows?: PeerWindows;
   handleTimeoutMs?: number;
   keepAlive?: KeepAliveOptions;
 }
@@ -191,9 +200,10 @@ export class End {
       role,
       limits,
       bodies: [],
+      isGeerpcPeer: true,
     });
     this.services = new Services();
-    const { methods = {}, callTimeoutMs = 0 } = options;
+    const { methods = {}, callTimeoutMs = 0, peerWindows = {} } = options;
     this.services.register(this.foo, { name: "Foo", methods });
     this.session = new Session(pipe, {
       role,
@@ -203,6 +213,7 @@ export class End {
       clock,
       handleTimeoutMs: options.handleTimeoutMs ?? 0,
       callTimeoutMs,
+      peerWindows,
       keepAlive: options.keepAlive ?? neverPings,
       interceptors: [],
       onEvent: (event) => void this.events.push(event),
@@ -247,6 +258,8 @@ export class End {
 
 export interface TwoEndsOptions extends EndOptions {
   capacityBytes?: number;
+  /** What joins both, instead of memory. */
+  pipes?: (clock: ManualClock) => [Pipe, Pipe];
   dial?: EndOptions;
   accept?: EndOptions;
   /** Whether the raw peer of a dialling end leaves out its settings. */
@@ -256,17 +269,38 @@ export interface TwoEndsOptions extends EndOptions {
 /** Two sessions, joined by memory, with one clock that stands still. */
 export function twoEnds({
   capacityBytes = 256 * 1024,
+  pipes = () => memoryPipe({ capacityBytes }),
   dial = {},
   accept = {},
   ...both
 }: TwoEndsOptions = {}) {
   const clock = new ManualClock();
-  const [near, far] = memoryPipe({ capacityBytes });
+  const [near, far] = pipes(clock);
   const dialling = new End("dial", near, clock, { ...both, ...dial });
-  const accepting = new End("accept", far, clock, { ...both, ...accept });
+  const accepting = new End("accept", far, clock, {
+    // As its Option says.
+    peerWindows: dial.limits ?? both.limits ?? {},
+    ...both,
+    ...accept,
+  });
   dialling.session.open(new Uint8Array(0));
   accepting.session.open();
   return { clock, near, far, dial: dialling, accept: accepting };
+}
+
+/** Every call of both ends is over, and nothing of one is left: no handler, no timer. */
+export async function expectNothingLeft({
+  clock,
+  dial,
+  accept,
+}: ReturnType<typeof twoEnds>): Promise<void> {
+  for (const end of [dial, accept]) {
+    expect(end.session.inFlightCount).toBe(0);
+    expect(end.runningCount).toBe(0);
+  }
+  // Alarms of deadlines that were met ring once, and do nothing.
+  await clock.advance(1e9);
+  expect(clock.timers).toBe(0);
 }
 
 /** The other end of a session as bytes: a peer that says what a test wants it to. */

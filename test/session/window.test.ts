@@ -29,24 +29,24 @@ describe("the receiver's", () => {
     expect(window.receive(1)).toBe(false);
   });
 
-  test("grants what was consumed once it is half of the window", () => {
+  test("grants what was consumed once it is a quarter of the window", () => {
     const window = new ReceiveWindow(100);
     window.receive(120);
-    expect(window.consume(20)).toBe(0);
-    expect(window.consume(29)).toBe(0);
-    expect(window.consume(1)).toBe(50);
-    expect(window.consume(49)).toBe(0);
-    expect(window.consume(21)).toBe(70);
+    expect(window.consume(10)).toBe(0);
+    expect(window.consume(14)).toBe(0);
+    expect(window.consume(1)).toBe(25);
+    expect(window.consume(24)).toBe(0);
+    expect(window.consume(71)).toBe(95);
   });
 
   test("is open again for what it has granted, and for no more", () => {
     const window = new ReceiveWindow(100);
     window.receive(100);
-    window.consume(49);
+    window.consume(24);
     expect(window.receive(1)).toBe(false);
-    // 1 over, of which nothing is left when 50 are granted.
-    expect(window.consume(1)).toBe(50);
-    expect(window.receive(49)).toBe(true);
+    // 1 over, which is missing when 25 are granted.
+    expect(window.consume(1)).toBe(25);
+    expect(window.receive(24)).toBe(true);
     expect(window.receive(1)).toBe(false);
   });
 
@@ -97,8 +97,8 @@ test("whatever is sent as long as the sender's is open is allowed by the receive
       credits.push(receiving.consume(item));
     }
     for (const granted of credits) spent -= granted;
-    // Less than half of it is still to be granted: nothing is lost, and a sender never waits for ever.
+    // Less than a quarter of it is still to be granted: nothing is lost, and a sender never waits for ever.
     expect(spent).toBeGreaterThanOrEqual(0);
-    expect(spent).toBeLessThan(Math.max(1, bytes / 2));
+    expect(spent).toBeLessThan(Math.max(1, bytes / 4));
   }
 });

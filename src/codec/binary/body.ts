@@ -162,7 +162,11 @@ export class Bodies {
       bytes.byteOffset + start,
       end - start,
     );
-    if (encoding === encodings.bytes) return content.slice();
+    if (encoding === encodings.bytes) {
+      // A body that fills its buffer was put together for itself: the buffer is its own.
+      const isOwn = content.length === bytes.buffer.byteLength;
+      return isOwn ? content : content.slice();
+    }
     if (encoding === encodings.messagePack) {
       return unpackMessagePack(content, maxDepth);
     }

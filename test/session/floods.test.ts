@@ -1,0 +1,138 @@
+import { expect, test } from "bun:test";
+import type { SessionMessages } from "../../src/codec/codec.ts";
+import { RpcError } from "../../src/errors.ts";
+import type { SendBuffer } from "../../src/wire/send-buffer.ts";
+import { settle } from "../support/manual-clock.ts";
+import { type End, oneEnd, type RawPeer, twoEnds } from "./two-ends.ts";
+
+const cut = [{ kind: "connection-cut", error: { code: "resource_exhausted" } }];
+
+/** Says the same again and again until the session has ended; returns how often. */
+async function flood(
+  end: End,
+  peer: RawPeer,
+  write: (session: SessionMessages, out: SendBuffer) => void,
+  most = 10_000,
+): Promise<number> {
+  const batch = 10;
+  for (let sent = 0; sent < most; sent += batch) {
+    if (!end.session.isAvailable) return sent;
+    peer.say((codec, out) => {
+      for (let at = 0; at < batch; at++) {
+        write(codec.session as SessionMessages, out);
+      }
+    });
+    await settle();
+  }
+  return most;
+}
+
+const frames: [
+  string,
+  (session: SessionMessages, out: SendBuffer, peer: RawPeer) => void,
+][] = [
+  ["cancels", (_, out, { codec }) => codec.writeCancel(out, 7)],
+  ["credit for a stream", (s, out) => s.writeCredit(out, 7, false, 1)],
+  ["credit for the connection", (s, out) => s.writeCredit(out, 0, false, 1)],
+  ["ends of arguments", (s, out) => s.writeEnd(out, 7, false)],
+  ["ends of replies", (s, out) => s.writeEnd(out, 7, true)],
+  ["pongs", (s, out) => s.writePong(out, 0)],
+  [
+    "settings",
+    (_, out, { codec }) =>
+      codec.writeSettings(out, { protocol: 1, maxMessageBytes: 1_000 }),
+  ],
+];
+
+test.each(frames)(
+  "a flood of %s gets 3,000 through, then the connection is cut",
+  async (_, write) => {
+    const { end, peer } = oneEnd("accept");
+    await peer.heard();
+    const sent = await flood(end, peer, (s, out) => write(s, out, peer));
+    expect(sent).toBe(3_010);
+    expect(end.events).toMatchObject(cut);
+    expect(await peer.heard()).toMatchObject([
+      { kind: "error", seq: 0, code: "resource_exhausted" },
+    ]);
+    expect(peer.ear.ends).toBe(1);
+  },
+);
+
+test("a flood of pings gets 30 answered, at either end", async () => {
+  for (const role of ["accept", "dial"] as const) {
+    const { end, peer } = oneEnd(role);
+    await peer.heard();
+    let number = 0;
+    await flood(end, peer, (session, out) => session.writePing(out, ++number));
+    expect(end.events).toMatchObject(cut);
+    const heard = await peer.heard();
+    const pongs = heard.filter(({ kind }) => kind === "pong");
+    expect(pongs).toEqual(
+      Array.from({ length: 30 }, (_, at) => ({ kind: "pong", number: at + 1 })),
+    );
+  }
+});
+
+test("one of goaways, too, though it ends the session by itself", async () => {
+  const { end, peer } = oneEnd("accept");
+  peer.request(1, "hold");
+  await settle();
+  const reason = new RpcError("unavailable", "going");
+  for (let batch = 0; batch < 400; batch++) {
+    peer.say((codec, out) => {
+      for (let at = 0; at < 10; at++) {
+        codec.session?.writeGoaway(out, 0, reason);
+      }
+    });
+    await settle();
+  }
+  expect(end.events).toMatchObject(cut);
+});
+
+test("items that nobody waits for pay for no control frames", async () => {
+  const { end, peer } = oneEnd("accept");
+  await peer.heard();
+  const sent = await flood(end, peer, (session, out) => {
+    session.writeItem(out, 7, false, 1);
+    session.writePong(out, 0);
+  });
+  expect(sent).toBe(3_010);
+  expect(end.events).toMatchObject(cut);
+});
+
+test("an honest peer is not cut: 20,000 calls taken back, and 20,000 items with all that belongs to them", async () => {
+  const ends = twoEnds({
+    limits: { streamWindowBytes: 128, connectionWindowBytes: 256 },
+  });
+  for (let batch = 0; batch < 200; batch++) {
+    const controller = new AbortController();
+    for (let call = 0; call < 100; call++) {
+      ends.dial.call("echo", call, { signal: controller.signal });
+    }
+    controller.abort();
+    await settle();
+  }
+  const call = ends.dial.call("count", 20_000);
+  await settle();
+  const reading = call.read();
+  while (reading.end === undefined) await settle();
+  expect(reading.items).toHaveLength(20_000);
+  expect(reading.end).toBe("done");
+  expect([...ends.dial.events, ...ends.accept.events]).toEqual([]);
+});
+
+test("nor is one whose reader leaves each of 300 streams with all of its window under way", async () => {
+  const ends = twoEnds();
+  for (let stream = 0; stream < 300; stream++) {
+    const call = ends.dial.call("count", 1e9);
+    await settle();
+    await (call.reply as AsyncIterator<unknown>).return?.();
+    await settle();
+  }
+  expect(ends.accept.foo.endedCounts).toBe(300);
+  expect([...ends.dial.events, ...ends.accept.events]).toEqual([]);
+  const call = ends.dial.call("echo", "on");
+  await settle();
+  expect(call.reply).toBe("on");
+});
