@@ -54,6 +54,15 @@ export type RpcEvent =
       error: RpcError;
       retryInMs: number;
     }
+  /** In a client: a server whose calls failed gets none for a while. */
+  | {
+      kind: "server-ejected";
+      address: string;
+      forMs: number;
+      reason: "failures-in-a-row" | "failure-rate" | "probe-failed";
+    }
+  /** In a client: a server that was ejected has answered again. */
+  | { kind: "server-returned"; address: string }
   /** In the registry: its store could not be read or written; the request was answered 503 or 500. */
   | {
       kind: "store-failed";

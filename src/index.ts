@@ -40,11 +40,16 @@ export { defaultLimits, type Limits } from "./wire/limits.ts";
 export type { Metadata } from "./wire/metadata.ts";
 export { type ConnectOptions, connect } from "./xclient/connect.ts";
 export type { Settled } from "./xclient/broadcast.ts";
+export { type Attempt, CallError } from "./xclient/call-error.ts";
+export type { XCallOptions } from "./xclient/call-options.ts";
+export type { HedgeOptions } from "./xclient/hedging.ts";
+export type { XRemote } from "./xclient/remote.ts";
 export { XClient, type XClientOptions } from "./xclient/xclient.ts";
 
 // For those who extend geerpc
 
 export {
+  type CallOutcome,
   nobodyError,
   type PickedCall,
   type Picker,

@@ -56,10 +56,12 @@ const packages: Record<string, string[]> = {
   "bun:sqlite": ["registry"],
   "node:crypto": ["registry"],
   "node:async_hooks": ["base", "service"],
-  "node:fs": ["transport", "server", "registry", "cli", "bench"],
-  "node:fs/promises": ["server", "cli", "bench"],
+  "node:dns/promises": ["discovery"],
+  "node:fs": ["transport", "server", "registry", "discovery", "cli", "bench"],
+  "node:fs/promises": ["server", "discovery", "cli", "bench"],
   "node:os": ["server", "cli", "bench"],
-  "node:path": ["server", "registry", "cli", "bench"],
+  "node:path": ["server", "registry", "discovery", "cli", "bench"],
+  "node:url": ["discovery"],
   "node:zlib": ["codec"],
 };
 

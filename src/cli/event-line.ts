@@ -24,6 +24,14 @@ const extensionReasons: Readonly<Record<LeaseExtension, string>> = {
   many: "too many would have ended at once",
 };
 
+const ejectionReasons: Readonly<
+  Record<Extract<RpcEvent, { kind: "server-ejected" }>["reason"], string>
+> = {
+  "failures-in-a-row": "its last calls failed",
+  "failure-rate": "most of its calls failed",
+  "probe-failed": "it has failed anew",
+};
+
 /** An event as a line. Nothing in it is escaped yet. */
 export function eventLine(event: RpcEvent): LogLine {
   const { kind, ...rest } = event;
@@ -76,6 +84,7 @@ function levelOf({ kind }: RpcEvent): LogLevel {
     case "server-added":
     case "server-removed":
     case "disconnected":
+    case "server-returned":
       return "info";
     case "handler-failed":
     case "store-failed":
@@ -123,6 +132,10 @@ function messageOf(event: RpcEvent): string {
       return `lost the connection to ${event.address}: ${said(event.error)}`;
     case "dial-failed":
       return `no connection to ${event.address}, others are preferred for ${Math.round(event.retryInMs)} ms: ${said(event.error)}`;
+    case "server-ejected":
+      return `${event.address} gets no calls for ${event.forMs} ms: ${ejectionReasons[event.reason]}`;
+    case "server-returned":
+      return `${event.address} answers again`;
     case "store-failed":
       return `the registry's store failed (${event.operation}): ${RpcError.from(event.error).message}`;
     case "store-damaged":

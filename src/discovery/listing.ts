@@ -3,6 +3,9 @@ import { serversHeader } from "../registry/headers.ts";
 import type { RegistryAnswer } from "../registry/request.ts";
 import { type Endpoint, endpointList } from "./discovery.ts";
 
+/** Of a list, as a registry or a file gives it: a registry keeps no more than 3 MiB. */
+export const maxListBytes = 4 * 1024 * 1024;
+
 /** No registry fills for longer. */
 const maxFillingMs = 60_000;
 
@@ -34,7 +37,20 @@ export interface RegistryChanges {
  *   or entries of which none is usable
  */
 export function readListing(answer: RegistryAnswer): RegistryList {
-  const { entries, revision, fillingForMs } = entriesOf(answer);
+  return listOf(entriesOf(answer));
+}
+
+/**
+ * Reads `{"servers":[{"address","services"?,"weight"?,"load"?,"zone"?}]}`, as
+ * readListing does.
+ *
+ * @throws RpcError internal  no such JSON, or entries of which none is usable
+ */
+export function readJsonListing(text: string): RegistryList {
+  return listOf(jsonEntries(text));
+}
+
+function listOf({ entries, revision, fillingForMs }: Entries): RegistryList {
   const usable = entries.flatMap(usableEndpoint);
   if (entries.length > 0 && usable.length === 0) {
     throw nonsense(

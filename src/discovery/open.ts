@@ -1,35 +1,70 @@
 import { RpcError } from "../errors.ts";
 import { isRegistryUrl, splitTargets } from "../registry/url.ts";
 import type { Discovery } from "./discovery.ts";
+import { DnsDiscovery, type DnsDiscoveryOptions, isDnsTarget } from "./dns.ts";
+import {
+  FileDiscovery,
+  type FileDiscoveryOptions,
+  isFileTarget,
+} from "./file.ts";
 import {
   RegistryDiscovery,
   type RegistryDiscoveryOptions,
 } from "./registry.ts";
 import { StaticDiscovery } from "./static.ts";
 
+/** Each kind of target takes what concerns it. */
+export interface DiscoveryOptions
+  extends RegistryDiscoveryOptions, DnsDiscoveryOptions, FileDiscoveryOptions {}
+
 /**
- * Makes the discovery that `target` means: registries' URLs (`http://…`,
- * `https://…`), or servers' addresses (`tcp@host:port` …), one or several, in
- * an array or separated by commas. Does no I/O. `options` are for registries.
+ * Makes the discovery that `target` means, in a string or in an array:
  *
- * @throws RpcError invalid_argument  nothing at all, both kinds, or an ill-formed one
+ * | target                                             | servers are known from       |
+ * | -------------------------------------------------- | ---------------------------- |
+ * | `http://…`, `https://…`, several by commas         | registries, asked in order   |
+ * | `dns://host:port`, `dns://name`                    | DNS: {@link DnsDiscovery}    |
+ * | `file:///path`, `file:path`                        | a file: {@link FileDiscovery} |
+ * | `tcp@host:port`, `unix@path` …, several by commas  | the target itself            |
+ *
+ * Does no I/O.
+ *
+ * @throws RpcError invalid_argument  nothing at all, two kinds, several names or files, or an ill-formed one
  */
 export function openDiscovery(
   target: string | readonly string[],
-  options: RegistryDiscoveryOptions = {},
+  options: DiscoveryOptions = {},
 ): Discovery {
   const items = splitTargets(target);
-  const urls = items.filter(isRegistryUrl);
-  if (items.length === 0) {
+  const [first] = items;
+  if (first === undefined) {
     throw new RpcError(
       "invalid_argument",
       "nothing to connect to: write a registry's URL, as in http://127.0.0.1:9999, or servers' addresses, as in tcp@127.0.0.1:4000",
     );
   }
-  if (urls.length === 0) return new StaticDiscovery(items);
-  if (urls.length === items.length) return new RegistryDiscovery(urls, options);
-  throw new RpcError(
-    "invalid_argument",
-    "both registries and servers: write either registries' URLs (http://…) or servers' addresses (tcp@host:port)",
-  );
+  const kind = kindOf(first);
+  if (!items.every((item) => kindOf(item) === kind)) {
+    throw new RpcError(
+      "invalid_argument",
+      "several kinds of targets: write registries' URLs (http://…), servers' addresses (tcp@host:port), one dns:// name or one file",
+    );
+  }
+  if (kind === "servers") return new StaticDiscovery(items);
+  if (kind === "registries") return new RegistryDiscovery(items, options);
+  if (items.length > 1) {
+    throw new RpcError(
+      "invalid_argument",
+      `one ${kind} can be asked, not ${items.length}: write one that lists all of the servers`,
+    );
+  }
+  return kind === "file"
+    ? new FileDiscovery(first, options)
+    : new DnsDiscovery(first, options);
+}
+
+function kindOf(item: string): "registries" | "name" | "file" | "servers" {
+  if (isRegistryUrl(item)) return "registries";
+  if (isDnsTarget(item)) return "name";
+  return isFileTarget(item) ? "file" : "servers";
 }

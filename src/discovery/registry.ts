@@ -1,8 +1,6 @@
-import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { jitter, type Random } from "../base/random.ts";
+import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import { RpcError } from "../errors.ts";
-import { type OnEvent, quiet } from "../events.ts";
 import {
   type Fetch,
   type RegistryAnswer,
@@ -10,55 +8,34 @@ import {
 } from "../registry/request.ts";
 import { checkSecret } from "../registry/tokens.ts";
 import { parseRegistryUrls } from "../registry/url.ts";
-import {
-  closedError,
-  type Discovery,
-  type Endpoint,
-  endpointList,
-} from "./discovery.ts";
-import { EmptyDoubt } from "./empty-doubt.ts";
-import { type RegistryList, readListing } from "./listing.ts";
+import type { Discovery, Endpoint } from "./discovery.ts";
 import { KeptEndpoints } from "./kept-endpoints.ts";
+import { maxListBytes, type RegistryList, readListing } from "./listing.ts";
+import { PolledList, type PollOptions } from "./polled-list.ts";
 import { RegistryWatch, type WatchEnd } from "./registry-watch.ts";
 
-export interface RegistryDiscoveryOptions {
-  /** The age at which a list is stale, ± 20 %. Default 10 s. */
-  refreshAfterMs?: number;
+export interface RegistryDiscoveryOptions extends PollOptions {
   /** Of one request to one registry. Default 3 s: the second registry answers within a call's 5 s. */
   timeoutMs?: number;
   /** Where the registry asks for a token to list its servers. Sent as it is: plain http:// shows it to the network. */
   token?: string;
   /** Whether registries that can are watched, so that a change is known at once. Default true. */
   watch?: boolean;
-  clock?: Clock;
-  random?: Random;
-  /** Told of `discovery-failed`, once per request that gave no usable answer. */
-  onEvent?: OnEvent;
   fetch?: Fetch;
 }
 
-/** How long at most nobody asks again while no server is known: one may register at any time. */
-const maxUnknownMs = 1_000;
-
 /** After so long without anybody who wants the list, it is no longer watched. */
 const maxIdleMs = 60_000;
-
-/** Of a list: a registry keeps no more than 3 MiB. */
-const maxAnswerBytes = 4 * 1024 * 1024;
 
 /**
  * Asks registries who serves.
  *
  * They are asked in the order given, each time from the first: the next one
  * only when those before it failed. However many callers there are, one
- * request is under way at a time. A list is refreshed when it is asked for and
- * stale; nothing runs while nobody asks. The last good list is kept while no
- * registry gives another: away, slow, 500, 404, a redirect, nonsense, an
- * endless body; and while an empty one is doubted ({@link EmptyDoubt}).
- * Failures are repeated after 250 ms × 1.6 and so on, at most `refreshAfterMs`.
- * While it knows no server `all` waits for an answer, and gives the last one,
- * be it an empty list or a failure, at once for as long as that backoff says,
- * here at most 1 s: however many calls come, a registry is not asked more.
+ * request is under way at a time, and as seldom as {@link PolledList} says:
+ * the last good list is kept while no registry gives another, being away,
+ * slow, 500, 404, a redirect, nonsense or an endless body. Nothing runs while
+ * nobody asks.
  *
  * A registry that can be watched is, while servers are known and somebody asks
  * for them, by a request that waits for the next change; it keeps the process
@@ -71,22 +48,14 @@ const maxAnswerBytes = 4 * 1024 * 1024;
  */
 export class RegistryDiscovery implements Discovery {
   readonly #urls: readonly string[];
-  readonly #options: Required<Omit<RegistryDiscoveryOptions, "token">>;
+  readonly #clock: Clock;
+  readonly #fetch: Fetch;
+  readonly #timeoutMs: number;
+  readonly #isWatching: boolean;
   readonly #token: string | undefined;
-  readonly #backoff: Backoff;
+  readonly #list: PolledList;
   readonly #watchBackoff: Backoff;
-  readonly #doubt = new EmptyDoubt();
   readonly #kept = new KeptEndpoints();
-  readonly #giveUp = new AbortController();
-  /** The list as `all` gives it: one promise for all calls until the next list. */
-  #list: Promise<readonly Endpoint[]> = Promise.resolve([]);
-  #known: readonly Endpoint[] = [];
-  #staleAt = -Infinity;
-  /** Why the last request gave no list. */
-  #failure: RpcError | undefined;
-  /** Counts the lists set by hand, so that an older answer is known as one. */
-  #updates = 0;
-  #refreshing: Promise<void> | undefined;
   /** The registry that is watched. */
   #watched: { readonly url: string; readonly watch: RegistryWatch } | undefined;
   /** Of the requests of watches. */
@@ -94,7 +63,6 @@ export class RegistryDiscovery implements Discovery {
   #mayWatchAt = -Infinity;
   /** When somebody last wanted the list. */
   #askedAt = -Infinity;
-  #isClosed = false;
 
   /** @throws RpcError invalid_argument  a bad URL or token, or no URL */
   constructor(
@@ -103,110 +71,67 @@ export class RegistryDiscovery implements Discovery {
   ) {
     this.#urls = parseRegistryUrls(urls);
     if (options.token !== undefined) this.#token = checkSecret(options.token);
-    this.#options = {
-      refreshAfterMs: options.refreshAfterMs ?? 10_000,
-      timeoutMs: options.timeoutMs ?? 3_000,
-      watch: options.watch ?? true,
-      clock: options.clock ?? systemClock,
-      random: options.random ?? Math.random,
-      onEvent: options.onEvent ? quiet(options.onEvent) : () => {},
-      fetch: options.fetch ?? globalThis.fetch,
-    };
-    const { refreshAfterMs: maxMs, random } = this.#options;
-    this.#backoff = new Backoff({ ...reconnectBackoff, maxMs }, random);
+    this.#clock = options.clock ?? systemClock;
+    this.#fetch = options.fetch ?? globalThis.fetch;
+    this.#timeoutMs = options.timeoutMs ?? 3_000;
+    this.#isWatching = options.watch ?? true;
+    const { refreshAfterMs: maxMs = 10_000, random } = options;
     this.#watchBackoff = new Backoff({ ...reconnectBackoff, maxMs }, random);
+    this.#list = new PolledList(
+      {
+        names: this.#urls,
+        ask: (isCurrent, signal) => this.#ask(isCurrent, signal),
+      },
+      options,
+    );
   }
 
   all(): Promise<readonly Endpoint[]> {
-    if (this.#isClosed) return Promise.reject(closedError());
-    this.#askedAt = this.#options.clock.now();
-    if (this.#known.length === 0) return this.#allOfNone();
-    if (this.#refreshing === undefined && this.#askedAt >= this.#staleAt) {
-      // Told through onEvent; callers go on with what they have.
-      this.refresh().catch(() => {});
-    }
-    return this.#list;
+    this.#askedAt = this.#clock.now();
+    return this.#list.all();
   }
 
   refresh(): Promise<void> {
-    if (this.#isClosed) return Promise.reject(closedError());
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = undefined;
-    });
-    return this.#refreshing;
+    return this.#list.refresh();
   }
 
   update(endpoints: readonly Endpoint[]): void {
     this.#unwatch();
-    this.#take(endpointList(endpoints));
-    this.#updates++;
+    this.#list.update(endpoints);
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#giveUp.abort();
+    this.#list.close();
     this.#unwatch();
   }
 
-  /** What `all` gives while no server is known. */
-  #allOfNone(): Promise<readonly Endpoint[]> {
-    if (this.#refreshing !== undefined || this.#isStale()) {
-      return this.#filled();
-    }
-    return this.#failure === undefined
-      ? this.#list
-      : Promise.reject(this.#failure);
-  }
-
-  /** The list once somebody has filled it: an answer, or meanwhile a hand. */
-  async #filled(): Promise<readonly Endpoint[]> {
-    try {
-      await this.refresh();
-    } catch (thrown) {
-      if (this.#known.length === 0) throw thrown;
-    }
-    return this.#list;
-  }
-
-  #isStale(): boolean {
-    return this.#options.clock.now() >= this.#staleAt;
-  }
-
-  async #refresh(): Promise<void> {
-    const updates = this.#updates;
+  async #ask(isCurrent: () => boolean, signal: AbortSignal): Promise<void> {
     const failures: RpcError[] = [];
     for (const url of this.#urls) {
       try {
-        const list = await this.#read(url);
-        if (this.#updates === updates && !this.#isClosed) {
-          this.#kept.begin(list, this.#known, this.#options.clock.now());
+        const list = await this.#read(url, signal);
+        if (isCurrent()) {
+          this.#kept.begin(list, this.#list.known, this.#clock.now());
           this.#accept(url, list.endpoints);
           this.#watch(url, list);
         }
         return;
       } catch (thrown) {
-        if (this.#isClosed) throw closedError();
+        if (signal.aborted) throw thrown;
         const error = RpcError.from(thrown);
         failures.push(error);
-        this.#report(url, error);
+        this.#list.report(url, error);
       }
     }
-    const failure = new RpcError(
+    throw new RpcError(
       "unavailable",
       failures.map(({ message }) => message).join("; "),
       { sent: false, cause: failures[0] },
     );
-    if (this.#updates === updates) {
-      this.#failure = failure;
-      this.#waitForRetry();
-    }
-    throw failure;
   }
 
-  async #read(url: string): Promise<RegistryList> {
-    const { timeoutMs } = this.#options;
-    const { signal } = this.#giveUp;
-    const answer = await this.#get(url, timeoutMs, signal);
+  async #read(url: string, signal: AbortSignal): Promise<RegistryList> {
+    const answer = await this.#get(url, this.#timeoutMs, signal);
     try {
       return readListing(answer);
     } catch (cause) {
@@ -223,14 +148,21 @@ export class RegistryDiscovery implements Discovery {
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<RegistryAnswer> {
-    const { fetch, clock } = this.#options;
-    const token = this.#token;
     const headers = { Accept: "application/json" };
-    // A change wakes all clients: they need not dial all at once, too.
-    const isFollowed = signal === this.#watchGiveUp.signal;
-    const limits = { timeoutMs, maxAnswerBytes, isFollowed };
-    const options = { fetch, clock, token, signal, ...limits };
-    return requestRegistry(url, { headers }, options);
+    return requestRegistry(
+      url,
+      { headers },
+      {
+        fetch: this.#fetch,
+        clock: this.#clock,
+        token: this.#token,
+        timeoutMs,
+        maxAnswerBytes: maxListBytes,
+        // A change wakes all clients: they need not dial all at once, too.
+        isFollowed: signal === this.#watchGiveUp.signal,
+        signal,
+      },
+    );
   }
 
   /** Watches `url`, whose list this is, instead of what was watched before. */
@@ -240,11 +172,12 @@ export class RegistryDiscovery implements Discovery {
       return;
     }
     this.#unwatch();
-    const { clock, watch: isOn } = this.#options;
-    if (!isOn || revision === undefined || this.#known.length === 0) return;
+    if (!this.#isWatching || revision === undefined) return;
+    if (this.#list.known.length === 0) return;
+    const clock = this.#clock;
     if (clock.now() < this.#mayWatchAt) {
       // A watch begins with a list.
-      this.#staleAt = Math.min(this.#staleAt, this.#mayWatchAt);
+      this.#list.staleBy(this.#mayWatchAt);
       return;
     }
     const { signal } = this.#watchGiveUp;
@@ -268,27 +201,27 @@ export class RegistryDiscovery implements Discovery {
     this.#watchBackoff.reset();
     this.#accept(url, endpoints);
     this.#restPolls(url, endpoints);
-    const idleMs = this.#options.clock.now() - this.#askedAt;
-    return this.#known.length > 0 && idleMs < maxIdleMs;
+    const idleMs = this.#clock.now() - this.#askedAt;
+    return this.#list.known.length > 0 && idleMs < maxIdleMs;
   }
 
   /** A list that is followed is not stale, where all of it is, is believed, and nothing better may come. */
   #restPolls(url: string, endpoints: readonly Endpoint[]): void {
     if (url !== this.#urls[0] || endpoints.length === 0) return;
     if (endpoints.some(({ load }) => load !== undefined)) return;
-    this.#staleAt = this.#kept.until;
+    this.#list.restUntil(this.#kept.until);
   }
 
   #endWatch(url: string, reason: WatchEnd): void {
     this.#watched = undefined;
-    const now = this.#options.clock.now();
-    if (this.#known.length > 0) this.#staleAt = now;
+    const now = this.#clock.now();
+    if (this.#list.known.length > 0) this.#list.restUntil(now);
     if (reason === "unwanted") return;
     this.#mayWatchAt = now + this.#watchBackoff.nextMs();
     if (reason === "gap") return;
     const failed = `the watch of ${url} failed: ${reason.message}`;
     const cause = { sent: false, cause: reason };
-    this.#report(url, new RpcError("unavailable", failed, cause));
+    this.#list.report(url, new RpcError("unavailable", failed, cause));
   }
 
   #unwatch(): void {
@@ -300,41 +233,6 @@ export class RegistryDiscovery implements Discovery {
   }
 
   #accept(url: string, listed: readonly Endpoint[]): void {
-    const now = this.#options.clock.now();
-    const endpoints = this.#kept.with(listed, now);
-    const isDoubtful = endpoints.length === 0 && this.#known.length > 0;
-    if (!isDoubtful || this.#doubt.isBelievedAt(now)) {
-      this.#take(endpoints);
-      return;
-    }
-    this.#stayFresh();
-    const message = `registry ${url}: it lists nobody, which is not believed yet`;
-    this.#report(url, new RpcError("unavailable", message, { sent: false }));
-  }
-
-  #take(endpoints: readonly Endpoint[]): void {
-    this.#list = Promise.resolve(endpoints);
-    this.#known = endpoints;
-    this.#failure = undefined;
-    this.#doubt.clear();
-    if (endpoints.length > 0) this.#stayFresh();
-    else this.#waitForRetry();
-  }
-
-  /** The last request did not help: the next one is made after the backoff. */
-  #waitForRetry(): void {
-    const delayMs = this.#backoff.nextMs();
-    const longestMs = this.#known.length === 0 ? maxUnknownMs : Infinity;
-    this.#staleAt = this.#options.clock.now() + Math.min(delayMs, longestMs);
-  }
-
-  #stayFresh(): void {
-    const { clock, refreshAfterMs, random } = this.#options;
-    this.#backoff.reset();
-    this.#staleAt = clock.now() + jitter(refreshAfterMs, 0.2, random);
-  }
-
-  #report(registry: string, error: RpcError): void {
-    this.#options.onEvent({ kind: "discovery-failed", registry, error });
+    this.#list.accept(url, this.#kept.with(listed, this.#clock.now()));
   }
 }

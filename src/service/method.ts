@@ -14,6 +14,8 @@ export interface MethodOptions {
   timeoutMs?: number;
   /** How many calls may run at a time on this server; more are `resource_exhausted`. 0 lets none run. */
   maxRunning?: number;
+  /** A call may run more than once with no more effect than once: clients then repeat those of which nobody knows whether they have run. */
+  idempotent?: boolean;
   /** On gob connections: the reply's Go type, where its value alone does not tell. */
   gob?: { reply: GobType };
 }
@@ -26,6 +28,7 @@ export class Method {
   readonly serviceMethod: string;
   readonly timeoutMs: number;
   readonly maxRunning: number;
+  readonly isIdempotent: boolean;
   readonly replyType: GobType | undefined;
   readonly #handler: Handler;
   readonly #target: object;
@@ -41,13 +44,19 @@ export class Method {
     serviceMethod: string,
     target: object,
     handler: Handler,
-    { timeoutMs = 0, maxRunning = Infinity, gob }: MethodOptions = {},
+    {
+      timeoutMs = 0,
+      maxRunning = Infinity,
+      idempotent = false,
+      gob,
+    }: MethodOptions = {},
   ) {
     this.serviceMethod = serviceMethod;
     this.#target = target;
     this.#handler = handler;
     this.timeoutMs = checkNumber(`timeoutMs of ${serviceMethod}`, timeoutMs);
     this.maxRunning = checkNumber(`maxRunning of ${serviceMethod}`, maxRunning);
+    this.isIdempotent = idempotent;
     this.replyType = gob?.reply;
   }
 

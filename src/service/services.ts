@@ -9,7 +9,7 @@ export interface ServiceOptions {
   name?: string;
   /** Exposes what the class inherits, too. Off, so that `class A extends EventEmitter` does not expose `emit`. */
   inherited?: boolean;
-  /** Limits of single methods, by name. */
+  /** Limits of single methods and what holds for them, by name. */
   methods?: Record<string, MethodOptions>;
 }
 
@@ -21,6 +21,10 @@ interface Hooks {
   start?(): unknown;
   [Symbol.asyncDispose]?(): unknown;
 }
+
+const ownService = "_geerpc.methods";
+/** geerpc's own method that names the idempotent ones, for clients. */
+export const idempotentMethods = `${ownService}.idempotent`;
 
 interface Service {
   target: Hooks;
@@ -37,6 +41,10 @@ export class Services {
   readonly #methods = new Map<string, Method>();
   /** Hooks run once, over the services that are there then. */
   #isClosedToMore = false;
+
+  constructor() {
+    this.register({ idempotent: () => this.#idempotent() }, ownService);
+  }
 
   /** Names of the services that users see, sorted. */
   get names(): string[] {
@@ -173,6 +181,14 @@ export class Services {
       }
     }
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** Full names of the methods that are declared so, sorted. */
+  #idempotent(): string[] {
+    return [...this.#methods.values()]
+      .filter(({ isIdempotent }) => isIdempotent)
+      .map(({ serviceMethod }) => serviceMethod)
+      .sort();
   }
 
   /** The objects that serve, each once, whatever number of names it has. */

@@ -1,3 +1,4 @@
+import { closeUnread, isAsyncIterable } from "../base/async-values.ts";
 import { RpcError } from "../errors.ts";
 
 /** One server's call of a broadcast, under way. */
@@ -11,7 +12,8 @@ export type Settled = { reply: unknown } | { error: RpcError };
 
 /**
  * The reply that came first, once all are there; or the first failure, which
- * aborts `others`, by whose signal the calls are cancelled.
+ * aborts `others`, by whose signal the calls are cancelled. Of replies that are
+ * streams all but the first are ended.
  */
 export async function firstReply(
   calls: readonly BroadcastCall[],
@@ -22,7 +24,8 @@ export async function firstReply(
     await Promise.all(
       calls.map(async ({ reply }) => {
         const value = await reply;
-        first ??= { reply: value };
+        if (first === undefined) first = { reply: value };
+        else if (isAsyncIterable(value)) await closeUnread(value);
       }),
     );
     return first?.reply;

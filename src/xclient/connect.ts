@@ -1,21 +1,18 @@
-import {
-  type Remote,
-  type Unclashing,
-  withServices,
-} from "../service/remote.ts";
-import { openDiscovery } from "../discovery/open.ts";
-import type { RegistryDiscoveryOptions } from "../discovery/registry.ts";
+import { type Unclashing, withServices } from "../service/remote.ts";
+import { type DiscoveryOptions, openDiscovery } from "../discovery/open.ts";
+import type { XRemote } from "./remote.ts";
 import { XClient, type XClientOptions } from "./xclient.ts";
 
 export interface ConnectOptions extends XClientOptions {
-  /** How registries are asked: their requests' timeout, the age of a list, another fetch. */
-  discovery?: Omit<RegistryDiscoveryOptions, "clock" | "random" | "onEvent">;
+  /** How the servers are found: a request's timeout, the age of a list, a file to keep it in, another fetch or resolver. */
+  discovery?: Omit<DiscoveryOptions, "clock" | "random" | "onEvent">;
 }
 
 /**
  * Connects to servers by a registry's URL or by their addresses, one or
- * several, in an array or separated by commas. Each service of `T` is a
- * property of the result, each of its methods a typed function:
+ * several, in an array or separated by commas, or by a name in DNS or a file
+ * (`dns://host:port`, `file:///path`). Each service of `T` is a property of the
+ * result, each of its methods a typed function:
  *
  *     await using xc = await connect<{ Arith: Arith }>("tcp@127.0.0.1:4000");
  *     await xc.Arith.sum({ a: 1, b: 2 });
@@ -24,12 +21,12 @@ export interface ConnectOptions extends XClientOptions {
  * are first called.
  *
  * @throws RpcError invalid_argument  a target, mode or timeout that is none
- * @throws RpcError unavailable       no registry could be reached; sent is false
+ * @throws RpcError unavailable       no registry, name or file gave a list; sent is false
  */
 export async function connect<T extends Unclashing<XClient, T>>(
   target: string | readonly string[],
   options: ConnectOptions = {},
-): Promise<XClient & Remote<T>> {
+): Promise<XClient & XRemote<T>> {
   const { clock, random, onEvent } = options;
   const discovery = openDiscovery(target, {
     ...options.discovery,
@@ -40,7 +37,7 @@ export async function connect<T extends Unclashing<XClient, T>>(
   try {
     const client = new XClient(discovery, options);
     await discovery.all();
-    return withServices<XClient, T>(client);
+    return withServices<XClient, T>(client) as XClient & XRemote<T>;
   } catch (thrown) {
     discovery.close();
     throw thrown;

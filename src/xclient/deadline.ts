@@ -7,6 +7,8 @@ import { RpcError } from "../errors.ts";
  * something is waited for.
  */
 export class CallTime {
+  /** The instant at which the call began. */
+  readonly startedAt: number;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #endsAt: number;
@@ -20,7 +22,8 @@ export class CallTime {
   ) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
-    this.#endsAt = timeoutMs === 0 ? Infinity : clock.now() + timeoutMs;
+    this.startedAt = clock.now();
+    this.#endsAt = timeoutMs === 0 ? Infinity : this.startedAt + timeoutMs;
     this.#signal = signal;
   }
 
@@ -44,6 +47,21 @@ export class CallTime {
    */
   wait<T>(work: Promise<T>): Promise<T> {
     return this.#wait(work, 1, (end) => end.reject(this.#expired()));
+  }
+
+  /**
+   * Lets so much time pass: less than leftMs().
+   *
+   * @throws RpcError cancelled
+   */
+  async pass(pauseMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.after(pauseMs, resolve);
+    try {
+      await this.wait(promise);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /**

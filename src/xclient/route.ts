@@ -1,85 +1,164 @@
-import type { Picker } from "../balance/picker.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { isAsyncIterable } from "../base/async-values.ts";
+import { nobodyError } from "../balance/picker.ts";
 import type { Client } from "../client/client.ts";
 import type { Endpoint } from "../discovery/discovery.ts";
 import { RpcError } from "../errors.ts";
 import { splitServiceMethod } from "../service/service-method.ts";
+import { AttemptBudget } from "./attempt-budget.ts";
 import { type Candidates, withoutDown } from "./candidates.ts";
+import type { Choice } from "./choice.ts";
 import type { ClientPool } from "./client-pool.ts";
 import type { CallTime } from "./deadline.ts";
+import type { DeclaredMethods } from "./declared-methods.ts";
+import { outcomeOf } from "./outcome.ts";
+import { Retries } from "./retries.ts";
+import type { RoutedCall } from "./routed-call.ts";
 
 /** Of how many equal parts of a call's time one dial gets one, while other servers are left. */
 const maxShares = 3;
+/** Of five calls one may be tried again, and ten a second. */
+const retryBudget = { fraction: 0.2, perSecond: 10 };
+
+/** Makes an attempt over `client`, with what is left of the call's time; 0 is no limit. */
+export type Use<T> = (
+  client: Client,
+  timeoutMs: number,
+  endpoint: Endpoint,
+) => Promise<T>;
+
+export interface RouteOptions {
+  candidates: Candidates;
+  choice: Choice;
+  pool: ClientPool;
+  declared: DeclaredMethods;
+  clock: Clock;
+  random: Random;
+}
+
+/** How a call goes on that did not get its reply at once. */
+interface Course {
+  /** Undefined until an attempt has failed. */
+  retries: Retries | undefined;
+  /** Of the last attempt. */
+  failure: RpcError | undefined;
+  /** Addresses of all attempts. */
+  tried: readonly string[];
+  isRefreshed: boolean;
+}
 
 /**
  * The way of a call to a server: who has its service, who of them is picked,
- * and where it goes when that fails before anything was sent.
+ * and where it goes when that fails, as far as {@link Retries} lets it.
  *
  * Servers that could not be reached just now are picked last. A dial is waited
  * for as long as the call's time allows, but for no more than a third (a half,
  * where two are left) of it while there are others; it goes on for later
  * calls. Each server is tried once, one whose dial was left behind once more
- * at the end. When nobody is left the list is asked for anew, once.
+ * at the end. When nobody is left the list is asked for anew, once; a call
+ * that repeats begins anew with all.
  */
 export class Route {
   readonly #candidates: Candidates;
-  readonly #picker: Picker;
+  readonly #choice: Choice;
   readonly #pool: ClientPool;
+  readonly #declared: DeclaredMethods;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #budget = new AttemptBudget(retryBudget);
   #isClosed = false;
 
-  constructor(candidates: Candidates, picker: Picker, pool: ClientPool) {
-    this.#candidates = candidates;
-    this.#picker = picker;
-    this.#pool = pool;
+  constructor(options: RouteOptions) {
+    this.#candidates = options.candidates;
+    this.#choice = options.choice;
+    this.#pool = options.pool;
+    this.#declared = options.declared;
+    this.#clock = options.clock;
+    this.#random = options.random;
   }
 
   /**
-   * Tries `use` with one server after the other, for as long as nothing was
-   * sent. No timer and no dial while the picked one is connected.
+   * Tries `use` with one server after the other. No timer and no dial while
+   * the picked one is connected. An attempt whose reply is a stream is over,
+   * and answered, when that begins.
    *
    * @throws RpcError invalid_argument  an ill-formed serviceMethod
-   * @throws RpcError deadline_exceeded, cancelled  the call's time is over
-   * @throws RpcError as Picker.pick where nobody has the service, else the last server's failure
+   * @throws RpcError as Picker.pick where nobody has the service
+   * @throws RpcError deadline_exceeded, cancelled  the call's time is over before an attempt
+   * @throws CallError the last attempt's failure, or one of these behind an attempt
    */
-  async attempt<T>(
-    serviceMethod: string,
-    time: CallTime,
-    use: (client: Client) => Promise<T>,
-  ): Promise<T> {
+  async attempt<T>(call: RoutedCall, use: Use<T>): Promise<T> {
+    const { serviceMethod, time, avoided } = call;
     const found = this.#having(serviceMethod, time);
-    let left = found instanceof Promise ? await found : found;
-    let preferred = this.#up(left);
-    let failure: RpcError | undefined;
-    let tried: readonly string[] = [];
-    let isRefreshed = false;
-    for (;;) {
-      if (left.length === 0 && !isRefreshed) {
-        isRefreshed = true;
-        left = await this.#more(serviceMethod, time, tried);
-        preferred = withoutDown(left, this.#pool.down);
-      }
-      if (left.length === 0 && failure !== undefined) throw failure;
-      const endpoint = this.#picker.pick(preferred, { serviceMethod });
-      let client: Client | undefined;
-      try {
-        const got = this.#pool.get(endpoint);
-        client =
-          got instanceof Promise
-            ? await this.#dialled(endpoint, got, time, left.length)
-            : got;
-        return await use(client);
-      } catch (thrown) {
-        failure = RpcError.from(thrown);
-        // Whatever a dial fails with, others may do better while there is time.
-        if (client === undefined) time.leftMs();
-        else if (!isRefused(failure)) throw failure;
-        if (this.#isClosed) throw failure;
-      } finally {
-        this.#pool.called();
-      }
-      tried = [...tried, endpoint.address];
-      left = left.filter(({ address }) => address !== endpoint.address);
-      preferred = withoutDown(left, this.#pool.down);
+    const hasWaited = found instanceof Promise;
+    const having = hasWaited ? await found : found;
+    let now = hasWaited ? this.#clock.now() : time.startedAt;
+    call.listed = having;
+    let left = having;
+    if (avoided === undefined) this.#budget.called(now);
+    else {
+      left = without(having, avoided);
+      if (left.length === 0) throw nobodyError(call);
+      now = this.#clock.now();
     }
+    let course: Course | undefined;
+    try {
+      for (;;) {
+        if (course !== undefined || left.length === 0) {
+          course ??= newCourse();
+          left = await this.#goOn(call, course, left);
+          now = this.#clock.now();
+        }
+        const preferred =
+          left === having ? this.#up(left) : withoutDown(left, this.#pool.down);
+        const endpoint = this.#choice.pick(preferred, call, now);
+        let client: Client | undefined;
+        let sentAt: number | undefined;
+        try {
+          const got = this.#pool.get(endpoint);
+          client =
+            got instanceof Promise
+              ? await this.#dialled(endpoint, got, time, left.length)
+              : got;
+          const timeoutMs = time.leftMs();
+          sentAt = client === got ? now : this.#clock.now();
+          const reply = await use(client, timeoutMs, endpoint);
+          this.#answered(call, endpoint, reply, now, sentAt);
+          return reply;
+        } catch (thrown) {
+          const failure = RpcError.from(thrown);
+          const asked = sentAt === undefined ? undefined : client;
+          this.#tell(call, endpoint, failure, asked, now, sentAt);
+          course ??= newCourse();
+          if (!this.#mayGoOn(call, course, endpoint, failure, asked)) {
+            throw failure;
+          }
+          left = without(left, [endpoint.address]);
+        } finally {
+          this.#pool.called();
+        }
+      }
+    } catch (thrown) {
+      throw course?.retries?.errorOf(RpcError.from(thrown)) ?? thrown;
+    }
+  }
+
+  /** Whether anybody has the service who is not in `tried` and can be reached. */
+  hasOthers({ listed = [] }: RoutedCall, tried: readonly string[]): boolean {
+    const { down } = this.#pool;
+    return listed.some(
+      ({ address }) => !tried.includes(address) && !down.has(address),
+    );
+  }
+
+  /** Whether the call may run more than once, as its caller says, or else the server of `client`. */
+  isIdempotent(
+    { form, idempotent, serviceMethod }: RoutedCall,
+    client: Client,
+  ): boolean {
+    if (form !== "call") return false;
+    return idempotent ?? this.#declared.has(client, serviceMethod);
   }
 
   /**
@@ -94,14 +173,107 @@ export class Route {
     const all = await this.#having(serviceMethod, time);
     if (all.length > 0) return all;
     const more = await this.#more(serviceMethod, time, []);
-    // Throws the picker's own error where there is nobody.
-    if (more.length === 0) this.#picker.pick(more, { serviceMethod });
+    if (more.length === 0) throw nobodyError({ serviceMethod });
     return more;
   }
 
   /** From now on every call is refused. */
   close(): void {
     this.#isClosed = true;
+  }
+
+  /** An attempt at `endpoint` has a reply. */
+  #answered(
+    { form }: RoutedCall,
+    endpoint: Endpoint,
+    reply: unknown,
+    pickedAt: number,
+    sentAt: number,
+  ): void {
+    const now = this.#clock.now();
+    // Of a notice nobody knows whether it arrived; how long a stream takes says nothing of its server.
+    const outcome = form === "notice" ? "local" : "answered";
+    const isTimed = form === "call" && !isAsyncIterable(reply);
+    const latencyMs = isTimed ? now - sentAt : undefined;
+    this.#choice.ended(endpoint, outcome, pickedAt, latencyMs, now);
+  }
+
+  /**
+   * An attempt at `endpoint` has failed.
+   *
+   * @param asked the client that it was made over; undefined where there was none
+   */
+  #tell(
+    { form }: RoutedCall,
+    endpoint: Endpoint,
+    failure: RpcError,
+    asked: Client | undefined,
+    pickedAt: number,
+    sentAt: number | undefined,
+  ): void {
+    const now = this.#clock.now();
+    const outcome = asked ? outcomeOf(failure, asked) : "local";
+    const isTimed = sentAt !== undefined && form === "call";
+    const latencyMs = isTimed ? now - sentAt : undefined;
+    this.#choice.ended(endpoint, outcome, pickedAt, latencyMs, now);
+  }
+
+  /** Notes that an attempt at `endpoint` has failed, and says whether there may be another. */
+  #mayGoOn(
+    call: RoutedCall,
+    course: Course,
+    { address }: Endpoint,
+    failure: RpcError,
+    asked: Client | undefined,
+  ): boolean {
+    const retries = (course.retries ??= new Retries(
+      this.#budget,
+      this.#random,
+    ));
+    course.failure = failure;
+    course.tried = [...course.tried, address];
+    let mayGoOn = true;
+    // Whatever a dial fails with, others may do better while there is time.
+    if (asked === undefined) retries.undialled(address, failure);
+    else {
+      mayGoOn = retries.failed(address, failure, () =>
+        this.isIdempotent(call, asked),
+      );
+    }
+    return mayGoOn && call.avoided === undefined;
+  }
+
+  /**
+   * Gives the servers that are left for a call, once its next attempt may
+   * begin.
+   *
+   * @throws RpcError the last failure, where there may be none; deadline_exceeded, cancelled
+   */
+  async #goOn(
+    { serviceMethod, time }: RoutedCall,
+    course: Course,
+    untried: readonly Endpoint[],
+  ): Promise<readonly Endpoint[]> {
+    const { retries, failure, tried } = course;
+    let left = untried;
+    time.leftMs();
+    if (left.length === 0) {
+      if (retries?.isRepeating) {
+        retries.repeat();
+        left = await this.#having(serviceMethod, time);
+      } else if (!course.isRefreshed) {
+        course.isRefreshed = true;
+        left = await this.#more(serviceMethod, time, tried);
+      }
+    }
+    // Of a call that was not tried the picker says that there is nobody.
+    if (retries === undefined || failure === undefined) return left;
+    if (left.length === 0) throw failure;
+    const pauseMs = retries.pauseMs(time.leftMs(), this.#clock.now());
+    if (pauseMs === undefined) throw failure;
+    if (pauseMs > 0) await time.pass(pauseMs);
+    if (this.#isClosed) throw failure;
+    return left;
   }
 
   /** Waits for a dial, but not for all of the call's time while other servers are left. */
@@ -159,13 +331,6 @@ export class Route {
   }
 }
 
-/** Whether a failed call has not run and may go to another server. */
-function isRefused({ code, sent }: RpcError): boolean {
-  return (
-    sent === false && (code === "unavailable" || code === "resource_exhausted")
-  );
-}
-
 function serviceOf(serviceMethod: string): string {
   const split = splitServiceMethod(serviceMethod);
   if (split !== undefined) return split.service;
@@ -173,4 +338,20 @@ function serviceOf(serviceMethod: string): string {
     "invalid_argument",
     `"${serviceMethod}" is no method: write Service.Method`,
   );
+}
+
+function without(
+  endpoints: readonly Endpoint[],
+  addresses: readonly string[],
+): readonly Endpoint[] {
+  return endpoints.filter(({ address }) => !addresses.includes(address));
+}
+
+function newCourse(): Course {
+  return {
+    retries: undefined,
+    failure: undefined,
+    tried: [],
+    isRefreshed: false,
+  };
 }

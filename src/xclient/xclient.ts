@@ -2,35 +2,42 @@ import { isAsyncIterable } from "../base/async-values.ts";
 import { boundIterable } from "../base/bound-iterable.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
+import { Ejections } from "../balance/ejections.ts";
 import { createPicker } from "../balance/select-mode.ts";
 import { detach } from "../service/call-context.ts";
 import type { Interceptor } from "../service/interceptor.ts";
 import { Call } from "../session/call.ts";
-import { termsOf } from "../session/call-terms.ts";
 import { interceptCall } from "../session/intercept-call.ts";
 import { Client } from "../client/client.ts";
 import { type ClientOptions, resolveOptions } from "../client/options.ts";
 import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
-import { type Remote, remote } from "../service/remote.ts";
-import type { Discovery, Endpoint } from "../discovery/discovery.ts";
+import { remote } from "../service/remote.ts";
+import type { Discovery } from "../discovery/discovery.ts";
 import { RpcError } from "../errors.ts";
 import { quiet } from "../events.ts";
-import {
-  type BroadcastCall,
-  firstReply,
-  type Settled,
-  settledReplies,
-} from "./broadcast.ts";
+import { AllServers } from "./all-servers.ts";
+import { firstReply, type Settled, settledReplies } from "./broadcast.ts";
+import type { XCallOptions } from "./call-options.ts";
 import { Candidates } from "./candidates.ts";
+import { Choice } from "./choice.ts";
 import { ClientPool, type Dial } from "./client-pool.ts";
-import { CallTime } from "./deadline.ts";
+import { DeclaredMethods } from "./declared-methods.ts";
+import { HedgedAttempts } from "./hedged-attempts.ts";
+import { type HedgeOptions, hedgeOptions, Hedging } from "./hedging.ts";
 import { OriginalFallback } from "./original-fallback.ts";
+import type { XRemote } from "./remote.ts";
 import { Route } from "./route.ts";
+import type { RoutedCall } from "./routed-call.ts";
+import { either, type XCallTerms, xCallTerms } from "./terms.ts";
 import { UnreadItems } from "./unread-items.ts";
 
 export interface XClientOptions extends Omit<ClientOptions, "signal"> {
-  /** How a call's server is chosen: "random" (default), "round-robin" or one of the user's own. */
+  /** How a call's server is chosen: "random" (default), another one of selectModes() or one of the user's own. */
   mode?: string;
+  /** Where the client is: mode "zone" prefers the servers of this zone. */
+  zone?: string;
+  /** Makes slow calls of idempotent methods a second time, at another server; the first reply counts. Off by default. */
+  hedge?: boolean | HedgeOptions;
   /** Connections to each server, used in turns. Default 1. */
   connectionsPerAddress?: number;
   random?: Random;
@@ -38,11 +45,7 @@ export interface XClientOptions extends Omit<ClientOptions, "signal"> {
   dial?: Dial;
 }
 
-/** What holds for a call over all of its attempts, and for each of them. */
-interface XCallTerms {
-  time: CallTime;
-  options: CallOptions;
-}
+const noOptions: XCallOptions = {};
 
 /**
  * Calls to many servers: discovery says where they are, a picker chooses one
@@ -51,8 +54,12 @@ interface XCallTerms {
  * Only servers known to have the service are picked; one that did not tell
  * counts as having all. A call of which nothing was sent, because its dial
  * failed or took too long, or because its server refused it as not started,
- * goes to the other servers once each, within its deadline. When none is left
- * the list is asked for anew. Anything else is its result.
+ * goes to the other servers, within its deadline. When none is left the list
+ * is asked for anew. A call that may have run is made again only where its
+ * method is idempotent, three times in all, and while no more than 20 % of
+ * calls and 10 a second are. Anything else is its result.
+ *
+ * Servers whose calls fail are left out for a while ({@link Ejections}).
  */
 export class XClient implements AsyncDisposable {
   readonly #discovery: Discovery;
@@ -61,10 +68,13 @@ export class XClient implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #callTimeoutMs: number;
   readonly #interceptors: readonly Interceptor[];
+  readonly #all: AllServers;
+  readonly #hedge: HedgeOptions | undefined;
+  readonly #hedging: Hedging;
 
   /**
    * @param discovery belongs to the client from now on, which closes it
-   * @throws RpcError invalid_argument  no such mode, a timeout that is no number from 0
+   * @throws RpcError invalid_argument  no such mode, a timeout or a delay that is no number from 0
    */
   constructor(discovery: Discovery, options: XClientOptions = {}) {
     const {
@@ -79,16 +89,16 @@ export class XClient implements AsyncDisposable {
       );
     }
     this.#discovery = discovery;
-    const picker = createPicker(mode, random);
+    const picker = createPicker(mode, random, options.zone);
     this.#clock = options.clock ?? systemClock;
+    this.#hedge = hedgeOptions(options.hedge);
+    this.#hedging = new Hedging(this.#clock);
     const { callTimeoutMs, inferences, interceptors } = resolveOptions(options);
     this.#callTimeoutMs = callTimeoutMs;
     // Around a call, not around each of its attempts.
     this.#interceptors = interceptors;
-    const { dial } = new OriginalFallback(
-      options.dial ?? Client.dial,
-      this.#clock,
-    );
+    const declared = new DeclaredMethods(options.dial ?? Client.dial);
+    const { dial } = new OriginalFallback(declared.dial, this.#clock);
     const onEvent = options.onEvent && quiet(options.onEvent);
     this.#pool = new ClientPool(
       {
@@ -100,13 +110,25 @@ export class XClient implements AsyncDisposable {
       connectionsPerAddress,
       dial,
     );
+    const choice = new Choice(picker, new Ejections(onEvent));
     const candidates = new Candidates(
       discovery,
       this.#clock,
       random,
-      (addresses) => this.#pool.retain(addresses),
+      (addresses) => {
+        this.#pool.retain(addresses);
+        choice.retain(addresses, this.#clock.now());
+      },
     );
-    this.#route = new Route(candidates, picker, this.#pool);
+    this.#route = new Route({
+      candidates,
+      choice,
+      pool: this.#pool,
+      declared,
+      clock: this.#clock,
+      random,
+    });
+    this.#all = new AllServers(this.#route, this.#pool, interceptors);
   }
 
   /**
@@ -116,17 +138,18 @@ export class XClient implements AsyncDisposable {
    * @throws RpcError as Client.call, and
    *   invalid_argument  serviceMethod is not of the form Service.Method
    *   unavailable       no server is known, or none could be reached; sent is false
+   * @throws CallError where a server was tried; it says which ones
    */
   call<Reply = unknown>(
     serviceMethod: string,
     args?: unknown,
-    options?: CallOptions,
+    options?: XCallOptions,
   ): Promise<Reply> {
     return this.#call(serviceMethod, args, options) as Promise<Reply>;
   }
 
   /** Starts a call and returns it; its `done` resolves when it is over. */
-  go(serviceMethod: string, args?: unknown, options?: CallOptions): Call {
+  go(serviceMethod: string, args?: unknown, options?: XCallOptions): Call {
     const call = new Call(serviceMethod, args);
     call.follow(this.#call(serviceMethod, args, options));
     return call;
@@ -136,7 +159,7 @@ export class XClient implements AsyncDisposable {
   async notify(
     serviceMethod: string,
     args?: unknown,
-    options: NotifyOptions = {},
+    options: NotifyOptions & Pick<XCallOptions, "key"> = {},
   ): Promise<void> {
     if (this.#interceptors.length === 0) {
       await this.#notify(serviceMethod, args, options);
@@ -164,14 +187,9 @@ export class XClient implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<Reply> {
     const failing = new AbortController();
-    const signal =
-      options.signal === undefined
-        ? failing.signal
-        : AbortSignal.any([options.signal, failing.signal]);
-    const calls = await this.#callAll(serviceMethod, args, {
-      ...options,
-      signal,
-    });
+    const signal = either(options.signal, failing.signal);
+    const terms = this.#termsOf(args, { ...options, signal });
+    const calls = await this.#all.calls(serviceMethod, args, terms);
     return firstReply(calls, failing) as Promise<Reply>;
   }
 
@@ -186,14 +204,52 @@ export class XClient implements AsyncDisposable {
     args?: unknown,
     options: CallOptions = {},
   ): Promise<Map<string, Settled>> {
-    return settledReplies(await this.#callAll(serviceMethod, args, options));
+    const terms = this.#termsOf(args, options);
+    return settledReplies(await this.#all.calls(serviceMethod, args, terms));
+  }
+
+  /**
+   * Calls every server that has the service, all at once, and gives the reply
+   * that comes first; the others are cancelled.
+   *
+   * @throws RpcError as call
+   * @throws CallError every server has failed: as the first of them by address
+   */
+  async fork<Reply = unknown>(
+    serviceMethod: string,
+    args?: unknown,
+    options: CallOptions = {},
+  ): Promise<Reply> {
+    const terms = this.#termsOf(args, options);
+    return this.#all.fork(serviceMethod, args, terms) as Promise<Reply>;
+  }
+
+  /**
+   * Calls every server that has the service, all at once, and gives the first
+   * `count` replies, by address, as soon as they are there. The other calls go
+   * on.
+   *
+   * @throws RpcError invalid_argument  count is no whole number from 1
+   * @throws RpcError unavailable       fewer servers than that have the service; sent is false
+   * @throws CallError so many have failed that it cannot be reached any more: the last failure
+   */
+  async quorum<Reply = unknown>(
+    count: number,
+    serviceMethod: string,
+    args?: unknown,
+    options: CallOptions = {},
+  ): Promise<Map<string, Reply>> {
+    const terms = this.#termsOf(args, options);
+    return this.#all.quorum(count, serviceMethod, args, terms) as Promise<
+      Map<string, Reply>
+    >;
   }
 
   /** A view of this client on which services are properties and methods are typed functions. */
-  as<Services>(): Remote<Services> {
+  as<Services>(): XRemote<Services> {
     return remote<Services>((serviceMethod, args, options) =>
       this.call(serviceMethod, args, options),
-    );
+    ) as unknown as XRemote<Services>;
   }
 
   /** Ends every connection; calls in flight fail with `unavailable`. */
@@ -210,11 +266,20 @@ export class XClient implements AsyncDisposable {
   #notify(
     serviceMethod: string,
     args: unknown,
-    options: NotifyOptions,
+    options: NotifyOptions & Pick<XCallOptions, "key">,
   ): Promise<void> {
     const { time, options: own } = this.#termsOf(args, options);
+    const call: RoutedCall = {
+      serviceMethod,
+      key: options.key,
+      listed: undefined,
+      time,
+      idempotent: false,
+      form: "notice",
+      avoided: undefined,
+    };
     return detach(() =>
-      this.#route.attempt(serviceMethod, time, (client) =>
+      this.#route.attempt(call, (client) =>
         client.notify(serviceMethod, args, own),
       ),
     );
@@ -223,7 +288,7 @@ export class XClient implements AsyncDisposable {
   #call(
     serviceMethod: string,
     args: unknown,
-    options: CallOptions | undefined,
+    options: XCallOptions | undefined,
   ): Promise<unknown> {
     if (this.#interceptors.length === 0) {
       return this.#attempt(serviceMethod, args, options);
@@ -237,89 +302,69 @@ export class XClient implements AsyncDisposable {
     );
   }
 
-  async #attempt(
+  #attempt(
     serviceMethod: string,
     args: unknown,
-    options: CallOptions = {},
+    options: XCallOptions = noOptions,
   ): Promise<unknown> {
-    const terms = this.#termsOf(args, options);
-    const { time } = terms;
-    const callOver = (client: Client, passed: unknown) =>
-      client.call(serviceMethod, passed, {
-        ...terms.options,
-        timeoutMs: time.leftMs(),
-      });
+    let terms: XCallTerms;
+    let hedge = this.#hedge;
+    try {
+      terms = this.#termsOf(args, options);
+      if (options.hedge !== undefined) hedge = hedgeOptions(options.hedge);
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
+    const isStream = isAsyncIterable(args);
+    const call: RoutedCall = {
+      serviceMethod,
+      key: options.key,
+      listed: undefined,
+      time: terms.time,
+      idempotent: options.idempotent,
+      form: isStream ? "items" : "call",
+      avoided: undefined,
+    };
     // All that is inherited has been, and dials are not this call's alone.
-    return detach(async () => {
-      if (!isAsyncIterable(args)) {
-        return this.#route.attempt(serviceMethod, time, (client) =>
-          callOver(client, args),
+    return detach(() => {
+      if (isStream) return this.#sendItems(call, args, terms.options);
+      if (hedge !== undefined) {
+        return this.#hedging.run(
+          new HedgedAttempts(this.#route, call, args, terms, hedge),
         );
       }
-      const items = new UnreadItems(boundIterable(args));
-      try {
-        return await this.#route.attempt(serviceMethod, time, (client) =>
-          callOver(client, items).catch((thrown: unknown) => {
-            throw items.failureOf(thrown);
-          }),
-        );
-      } catch (thrown) {
-        await items.close();
-        throw thrown;
-      }
+      const own = terms.options;
+      return this.#route.attempt(call, (client, timeoutMs) => {
+        // Read by then: an attempt is over before the next one.
+        own.timeoutMs = timeoutMs;
+        return client.call(serviceMethod, args, own);
+      });
     });
   }
 
-  /** How long a call may take in all, and what each of its attempts is made with. */
-  #termsOf(args: unknown, options: CallOptions): XCallTerms {
-    const clock = this.#clock;
-    const terms = termsOf(args, options, clock, this.#callTimeoutMs);
-    const { timeoutMs, isUntilReply, signal, metadata } = terms;
-    return {
-      time: new CallTime(clock, timeoutMs, signal),
-      options: {
-        ...options,
-        timeoutUntil: isUntilReply ? "reply" : "end",
-        ...(signal && { signal }),
-        ...(metadata && { metadata }),
-      },
-    };
-  }
-
-  async #callAll(
-    serviceMethod: string,
-    args: unknown,
+  /** A call whose argument is a stream: others may try as long as nobody has read of it. */
+  async #sendItems(
+    call: RoutedCall,
+    args: AsyncIterable<unknown>,
     options: CallOptions,
-  ): Promise<BroadcastCall[]> {
-    if (isAsyncIterable(args)) {
-      throw new RpcError(
-        "invalid_argument",
-        "a stream is read once and cannot go to several servers: broadcast a value, or call each server",
-        { sent: false },
-      );
-    }
-    const { time, options: own } = this.#termsOf(args, options);
-    const all = await this.#route.all(serviceMethod, time);
-    return all.map((endpoint) => ({
-      address: endpoint.address,
-      reply: this.#callOne(endpoint, serviceMethod, args, own, time),
-    }));
-  }
-
-  async #callOne(
-    endpoint: Endpoint,
-    serviceMethod: string,
-    args: unknown,
-    options: CallOptions,
-    time: CallTime,
   ): Promise<unknown> {
+    const items = new UnreadItems(boundIterable(args));
     try {
-      const got = this.#pool.get(endpoint);
-      const client = got instanceof Promise ? await time.wait(got) : got;
-      const timeoutMs = time.leftMs();
-      return await client.call(serviceMethod, args, { ...options, timeoutMs });
-    } finally {
-      this.#pool.called();
+      return await this.#route.attempt(call, (client, timeoutMs) =>
+        client
+          .call(call.serviceMethod, items, { ...options, timeoutMs })
+          .catch((thrown: unknown) => {
+            throw items.failureOf(thrown);
+          }),
+      );
+    } catch (thrown) {
+      await items.close();
+      throw thrown;
     }
+  }
+
+  /** @throws RpcError as xCallTerms */
+  #termsOf(args: unknown, options: CallOptions): XCallTerms {
+    return xCallTerms(args, options, this.#clock, this.#callTimeoutMs);
   }
 }

@@ -1,7 +1,13 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Discovery, Endpoint } from "../../src/discovery/discovery.ts";
+import { DnsDiscovery, type SrvRecord } from "../../src/discovery/dns.ts";
+import { FileDiscovery } from "../../src/discovery/file.ts";
 import { RegistryDiscovery } from "../../src/discovery/registry.ts";
 import { StaticDiscovery } from "../../src/discovery/static.ts";
+import { FakeResolver } from "../discovery/fake-resolver.ts";
 import { FakeRegistry, listing } from "../discovery/fake-registry.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -18,11 +24,34 @@ const implementations: Record<string, DiscoveryFactory> = {
       fetch: new FakeRegistry(() => listing(...addresses)).fetch,
       clock,
     }),
+  dns: (addresses, clock) => {
+    const resolver = new FakeResolver();
+    resolver.servicesOf = async () => addresses.map(recordOf);
+    return new DnsDiscovery("dns://foo.test", { resolver, clock });
+  },
+  file: (addresses, clock) => {
+    // One folder each: a watch tells of all that is written there.
+    const path = join(mkdtempSync(join(folder, "list-")), "servers");
+    writeFileSync(path, addresses.join("\n"));
+    return new FileDiscovery(`file:${path}`, { clock });
+  },
 };
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "geerpc-discovery-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function recordOf(address: string): SrvRecord {
+  const [name = "", port] = address.replace("tcp@", "").split(":");
+  return { name, port: Number(port), priority: 0, weight: 0 };
+}
 
 const a = "tcp@10.0.0.1:4000";
 const b = "tcp@10.0.0.2:4000";
-const c = "unix@/run/geerpc.sock";
+const c = "tcp@10.0.0.3:4000";
+const path = "unix@/run/geerpc.sock";
 
 for (const [name, make] of Object.entries(implementations)) {
   describe(`every discovery: ${name}`, () => {
@@ -48,7 +77,7 @@ for (const [name, make] of Object.entries(implementations)) {
       await discovery.all();
       const services = ["Arith"];
       const given: Endpoint[] = [
-        { address: c, services: undefined },
+        { address: path, services: undefined },
         { address: b, services },
         { address: b, services: ["Later"] },
         { address: a, services: undefined },
@@ -59,7 +88,7 @@ for (const [name, make] of Object.entries(implementations)) {
       expect(await discovery.all()).toEqual([
         { address: a, services: undefined },
         { address: b, services: ["Arith"] },
-        { address: c, services: undefined },
+        { address: path, services: undefined },
       ]);
     });
 

@@ -1,8 +1,16 @@
-import { expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DnsDiscovery } from "../../src/discovery/dns.ts";
+import { FileDiscovery } from "../../src/discovery/file.ts";
 import { openDiscovery } from "../../src/discovery/open.ts";
 import { RegistryDiscovery } from "../../src/discovery/registry.ts";
 import { StaticDiscovery } from "../../src/discovery/static.ts";
+import { Server } from "../../src/server/server.ts";
+import { connect } from "../../src/xclient/connect.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { FakeResolver } from "./fake-resolver.ts";
 import { listing, refused } from "./fake-registry.ts";
 
 test("addresses, in a string or an array, are a static list", async () => {
@@ -44,7 +52,54 @@ test("an http@ address is a server, not a registry", () => {
   expect(openDiscovery("http@h:1")).toBeInstanceOf(StaticDiscovery);
 });
 
-test("nothing, both kinds and ill-formed ones are invalid arguments", () => {
+test("a name in DNS and a file are discoveries of their own, with the options", async () => {
+  const resolver = new FakeResolver();
+  resolver.addressesOf = async () => ["10.0.0.1"];
+  const options = { clock: new ManualClock(), resolver };
+  const name = openDiscovery("dns://foo.test:4000", options);
+  expect(name).toBeInstanceOf(DnsDiscovery);
+  expect(await name.all()).toMatchObject([{ address: "tcp@10.0.0.1:4000" }]);
+  for (const target of ["file:servers", ["FILE:///etc/servers"]]) {
+    expect(openDiscovery(target)).toBeInstanceOf(FileDiscovery);
+  }
+});
+
+describe("connect", () => {
+  let folder: string;
+  let server: Server;
+  let address: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "geerpc-open-"));
+    server = new Server().register({ same: (value: unknown) => value }, "Foo");
+    address = await server.listen();
+  });
+  afterEach(async () => {
+    await server.close();
+    await rm(folder, { recursive: true });
+  });
+
+  test("calls the servers of a file, and those of a name", async () => {
+    const path = join(folder, "servers");
+    await writeFile(path, `${address}\n`);
+    const port = address.slice(address.lastIndexOf(":") + 1);
+    for (const target of [`file:${path}`, `dns://localhost:${port}`]) {
+      await using xc = await connect(target);
+      expect(await xc.call("Foo.same", 1)).toBe(1);
+    }
+  });
+
+  test("starts from the kept list while no registry can be asked", async () => {
+    const keepIn = join(folder, "kept.json");
+    const target = "http://registry.test";
+    for (const fetch of [async () => listing(address), async () => refused()]) {
+      const discovery = { keepIn, fetch };
+      await using xc = await connect(target, { discovery });
+      expect(await xc.call("Foo.same", 1)).toBe(1);
+    }
+  });
+});
+
+test("nothing, several kinds and ill-formed ones are invalid arguments", () => {
   const targets = [
     "",
     " , ",
@@ -55,6 +110,12 @@ test("nothing, both kinds and ill-formed ones are invalid arguments", () => {
     "tcp@h:0",
     "quic@h:1",
     "http://h:port",
+    "dns://a:1,dns://b:1",
+    "dns://a:1,tcp@h:1",
+    "file:a,file:b",
+    ["http://h", "file:a"],
+    "dns://",
+    "file:",
   ];
   for (const target of targets) {
     expect(() => openDiscovery(target)).toThrow(
