@@ -16,7 +16,7 @@ const sweepMs = 500;
 const longestGapMs = 1_500;
 
 /** So long after it began with nothing, every server of ours has had its turn to register: their TTL. */
-const fillingMs = 15_000;
+export const fillingMs = 15_000;
 
 /**
  * A LeaseTable that moves with a clock and tells watchers what becomes of it:

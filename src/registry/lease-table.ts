@@ -30,9 +30,11 @@ export type Change =
   | {
       readonly kind: "removed";
       readonly address: string;
-      /** Its lease ran out, or it said so. */
-      readonly reason: "expired" | "deregistered";
+      readonly reason: RemovalReason;
     };
+
+/** Its lease ran out, or it said so. */
+export type RemovalReason = "expired" | "deregistered";
 
 export interface LeaseLimits {
   /** Servers listed at a time: registrations without end. */
@@ -168,10 +170,15 @@ export class LeaseTable {
    *
    * @throws RpcError permission_denied  another owner's; it stays
    */
-  remove(address: string, now: number, owner?: string): boolean {
+  remove(
+    address: string,
+    now: number,
+    owner?: string,
+    reason: RemovalReason = "deregistered",
+  ): boolean {
     this.expire(now);
     checkOwner(this.#leases.get(address), owner);
-    return this.#take(address, "deregistered");
+    return this.#take(address, reason);
   }
 
   /**
@@ -248,7 +255,7 @@ export class LeaseTable {
     return listBytes;
   }
 
-  #take(address: string, reason: "expired" | "deregistered"): boolean {
+  #take(address: string, reason: RemovalReason): boolean {
     const lease = this.#leases.get(address);
     if (lease === undefined) return false;
     this.#leases.delete(address);
@@ -261,7 +268,10 @@ export class LeaseTable {
 }
 
 /** @throws RpcError permission_denied  the lease has an owner, who is another one */
-function checkOwner(lease: Lease | undefined, owner: string | undefined): void {
+export function checkOwner(
+  lease: Pick<Lease, "registration" | "owner"> | undefined,
+  owner: string | undefined,
+): void {
   if (lease?.owner === undefined || owner === undefined) return;
   if (lease.owner === owner) return;
   throw new RpcError(

@@ -2,9 +2,11 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { EtcdStore } from "../../src/registry/etcd-store.ts";
 import type { Change, LeaseLimits } from "../../src/registry/lease-table.ts";
 import { SqliteStore } from "../../src/registry/sqlite-store.ts";
 import { MemoryStore, type Store } from "../../src/registry/store.ts";
+import { isEtcdMissing, type Etcd, startEtcd } from "../support/etcd.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** Makes an empty store that takes its time from `clock`. */
@@ -13,15 +15,32 @@ export type StoreFactory = (
   limits?: LeaseLimits,
 ) => Promise<Store>;
 
+/** Waits until what time has done is told, where that needs more than time. */
+export type Settle = (store: Store) => Promise<unknown>;
+
 const a = { address: "tcp@10.0.0.1:1", services: undefined };
 const b = { address: "tcp@10.0.0.2:1", services: ["Arith"] };
 
 /** What every store does; see the contract above `Store`. */
-export function describeStore(name: string, open: StoreFactory): void {
-  describe(`every store: ${name}`, () => {
+export function describeStore(
+  name: string,
+  open: StoreFactory,
+  settle: Settle = async () => {},
+  isSkipped = false,
+): void {
+  describe.skipIf(isSkipped)(`every store: ${name}`, () => {
     async function setUp(limits?: LeaseLimits) {
-      const clock = new ManualClock();
-      const store = await open(clock, limits);
+      const manual = new ManualClock();
+      const store = await open(manual, limits);
+      const clock = {
+        async advance(ms: number) {
+          await manual.advance(ms);
+          await settle(store);
+        },
+        get timers() {
+          return manual.timers;
+        },
+      };
       const changes: Change[] = [];
       store.watch((change) => void changes.push(change));
       const addresses = async () =>
@@ -318,3 +337,26 @@ describeStore("SQLite", async (clock, limits) => {
   const own = join(folder, String(storeCount++));
   return new SqliteStore(own, { clock, ...(limits && { limits }) });
 });
+
+const etcdStores: EtcdStore[] = [];
+let etcd: Promise<Etcd> | undefined;
+afterAll(async () => {
+  await Promise.all(etcdStores.map((store) => store.close()));
+  await (await etcd)?.[Symbol.asyncDispose]();
+});
+
+describeStore(
+  "etcd",
+  async (clock, limits) => {
+    etcd ??= startEtcd(1);
+    const { endpoints } = await etcd;
+    const prefix = `/store/${storeCount++}`;
+    const options = { clock, ...(limits && { limits }) };
+    const store = new EtcdStore({ endpoints, prefix }, options);
+    etcdStores.push(store);
+    return store;
+  },
+  // A lease that has ended leaves etcd before the list is given.
+  (store) => store.list().catch(() => {}),
+  isEtcdMissing,
+);
