@@ -1,3 +1,4 @@
+import { outside } from "../base/outside.ts";
 import type { Codec } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import { Services } from "../service/services.ts";
@@ -39,30 +40,33 @@ export class Client implements AsyncDisposable {
    * Connects to `address` (`tcp@host:port`, `http@host:port`, `unix@path`) and
    * resolves once the server has accepted: with the binary codec when its
    * settings have come, with others, which get no answer, when the Option is
-   * on its way.
+   * on its way. Nothing of the connection keeps the asynchronous context that
+   * dialled.
    *
-   * @throws RpcError invalid_argument  no such address or timeout
+   * @throws RpcError invalid_argument  no such address, or an option that is none
    * @throws RpcError unimplemented     no such codec or body encoding
    * @throws RpcError unavailable       no connection within connectTimeoutMs; sent is false
    * @throws RpcError cancelled         options.signal was aborted
    * @throws RpcError                   whatever the server refuses with
    */
-  static async dial(
-    address: string,
-    options: ClientOptions = {},
-  ): Promise<Client> {
+  static dial(address: string, options: ClientOptions = {}): Promise<Client> {
+    return outside(() => Client.#dial(address, options));
+  }
+
+  static async #dial(address: string, options: ClientOptions): Promise<Client> {
     const parsed = parseAddress(address);
     const codecType = codecTypeOf(parsed.protocol, options.codec);
     const resolved = resolveOptions({ ...options, codec: codecType });
     const { clock, connectTimeoutMs, signal } = resolved;
     const codec = codecOf(resolved);
+    const services = servicesOf(resolved.services);
     const startedAt = clock.now();
     const pipe = await dialPipe(parsed, {
       timeoutMs: connectTimeoutMs,
       signal,
       clock,
     });
-    const client = Client.#over(pipe, resolved, codec);
+    const client = Client.#over(pipe, resolved, codec, services);
     const leftMs = startedAt + connectTimeoutMs - clock.now();
     await client.#accepted(connectTimeoutMs === 0 ? undefined : leftMs);
     return client;
@@ -76,27 +80,30 @@ export class Client implements AsyncDisposable {
    */
   static over(pipe: Pipe, options: ClientOptions = {}): Client {
     const resolved = resolveOptions(options);
-    return Client.#over(pipe, resolved, codecOf(resolved));
+    const services = servicesOf(resolved.services);
+    return Client.#over(pipe, resolved, codecOf(resolved), services);
   }
 
   static #over(
     pipe: Pipe,
     options: ResolvedClientOptions,
     codec: Codec,
+    services: Services,
   ): Client {
     const { limits, clock, onEvent, callTimeoutMs, keepAlive } = options;
+    const { servedInterceptors: interceptors } = options;
     const session = new Session(pipe, {
       role: "dial",
       codec,
-      services: servicesOf(options.services),
+      services,
       limits,
       clock,
       handleTimeoutMs: 0,
       callTimeoutMs,
       keepAlive,
-      interceptors: [],
+      interceptors,
       onEvent,
-      onClose: () => {},
+      onClose: ignore,
     });
     session.open(optionBytes(options));
     return new Client(session, options);
@@ -247,10 +254,14 @@ function wasClosedByPeer(session: Session, error: RpcError): boolean {
   );
 }
 
+/** Shared by all clients that serve nothing, which most do. */
+const noServices = new Services();
+const ignore = (): void => {};
+
 function servicesOf(given: Readonly<Record<string, object>>): Services {
+  const entries = Object.entries(given);
+  if (entries.length === 0) return noServices;
   const services = new Services();
-  for (const [name, service] of Object.entries(given)) {
-    services.register(service, name);
-  }
+  for (const [name, service] of entries) services.register(service, name);
   return services;
 }

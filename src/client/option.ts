@@ -39,13 +39,18 @@ function nanosecondsOf(timeoutMs: number): number {
   return Math.min(Number.MAX_SAFE_INTEGER, nanoseconds);
 }
 
-/** The windows that are not the default. */
+/** The windows that are not the default; JSON has no Infinity. */
 function windowsOf({ limits }: ResolvedClientOptions): Partial<Option> {
   const { streamWindowBytes, connectionWindowBytes } = ownWindows(limits);
   return {
-    ...(streamWindowBytes !== undefined && { StreamWindow: streamWindowBytes }),
+    ...(streamWindowBytes !== undefined && {
+      StreamWindow: Math.min(Number.MAX_SAFE_INTEGER, streamWindowBytes),
+    }),
     ...(connectionWindowBytes !== undefined && {
-      ConnectionWindow: connectionWindowBytes,
+      ConnectionWindow: Math.min(
+        Number.MAX_SAFE_INTEGER,
+        connectionWindowBytes,
+      ),
     }),
   };
 }

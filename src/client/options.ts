@@ -6,13 +6,14 @@ import { resolveCompression } from "../codec/compression-option.ts";
 import { Inferences } from "../codec/gob/inferences.ts";
 import { binaryCodecType } from "../codec/table.ts";
 import { type OnEvent, quiet } from "../events.ts";
-import type { Interceptor } from "../service/interceptor.ts";
+import { checkInterceptors, type Interceptor } from "../service/interceptor.ts";
 import {
+  defaultKeepAlive,
   type KeepAliveOptions,
   resolveKeepAlive,
 } from "../session/keepalive.ts";
 import { checkTimeout, defaultCallTimeoutMs } from "../service/call-options.ts";
-import { type Limits, resolveLimits } from "../wire/limits.ts";
+import { defaultLimits, type Limits, resolveLimits } from "../wire/limits.ts";
 
 export interface ClientOptions {
   /**
@@ -20,7 +21,7 @@ export interface ClientOptions {
    * address says (`gorpc@`, `gorpc+http@`, `jsonrpc@`).
    */
   codec?: string;
-  /** For dial, TLS and handshake together, in ms; 0 is none. Default 10,000. */
+  /** For dial and handshake together, in ms; 0 is none. Default 10,000. */
   connectTimeoutMs?: number;
   /** What a call waits that does not say, in ms; 0 is for ever. Default 5,000. */
   callTimeoutMs?: number;
@@ -40,8 +41,10 @@ export interface ClientOptions {
   compression?: Partial<Compression> | boolean;
   /** When to ask a silent server whether it is there; 0 is never. */
   keepAlive?: Partial<KeepAliveOptions>;
-  /** Stand around each call, the first one outermost. */
+  /** Stand around each call, the first one outermost: those that the client makes, and those that it serves. */
   interceptors?: readonly Interceptor[];
+  /** Stand around the calls that the client serves, and those of its services to the server. Default `interceptors`. */
+  servedInterceptors?: readonly Interceptor[];
   limits?: Partial<Limits>;
   clock?: Clock;
   onEvent?: OnEvent;
@@ -63,24 +66,35 @@ export type ResolvedClientOptions = Required<
   gobRegistry: GobRegistry | undefined;
 };
 
-/** @throws RpcError invalid_argument  a timeout that is no number from 0 */
+const none: readonly never[] = [];
+const nothing = {};
+const ignore = (): void => {};
+
+/** @throws RpcError invalid_argument  a timeout that is no number from 0, a limit that is none, interceptors that are no list */
 export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
+  const interceptors = checkInterceptors(options.interceptors ?? none);
   const resolved = {
     codec: options.codec ?? binaryCodecType,
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     callTimeoutMs: options.callTimeoutMs ?? defaultCallTimeoutMs,
     handleTimeoutMs: options.handleTimeoutMs ?? 0,
-    bodies: options.bodies ?? [],
-    gobTypes: options.gobTypes ?? {},
+    bodies: options.bodies ?? none,
+    gobTypes: options.gobTypes ?? nothing,
     gobRegistry: options.gobRegistry,
     inferences: options.inferences ?? new Inferences(),
-    services: options.services ?? {},
+    services: options.services ?? nothing,
     compression: resolveCompression(options.compression),
-    keepAlive: resolveKeepAlive(options.keepAlive),
-    interceptors: options.interceptors ?? [],
-    limits: resolveLimits(options.limits),
+    // What is the default is shared: a process may have thousands of clients.
+    keepAlive: options.keepAlive
+      ? resolveKeepAlive(options.keepAlive)
+      : defaultKeepAlive,
+    interceptors,
+    servedInterceptors: checkInterceptors(
+      options.servedInterceptors ?? interceptors,
+    ),
+    limits: options.limits ? resolveLimits(options.limits) : defaultLimits,
     clock: options.clock ?? systemClock,
-    onEvent: options.onEvent ? quiet(options.onEvent) : () => {},
+    onEvent: options.onEvent ? quiet(options.onEvent) : ignore,
     signal: options.signal,
   };
   for (const name of [

@@ -42,6 +42,8 @@ export interface RequestHead {
   untilReply?: boolean;
   /** The argument is a stream: its items follow, and the body is nothing. */
   isStream?: boolean;
+  /** Set where the argument's body came and is of more than 16 KiB: its bytes, before compression. */
+  argumentBytes?: number;
   metadata?: Metadata | undefined;
 }
 
@@ -66,9 +68,17 @@ export interface Inbound {
    * Whether this seq is still waited for: `isAnswer`, the answer to a call of
    * this end's or its next item; else the next item of the argument of one of
    * the peer's. Asked before anything is kept for an answer in pieces, and
-   * before an item is decoded.
+   * before a large answer or an item is decoded.
    */
   awaits(seq: number, isAnswer: boolean): boolean;
+  /**
+   * The sum of argumentBytes of the requests that are held: those that wait,
+   * and those whose handlers run. Asked before a large argument is decoded,
+   * and before its pieces are kept.
+   */
+  readonly heldArgumentBytes: number;
+  /** A frame came that says nothing: a piece without bytes, or one of an unknown kind that may be ignored. */
+  idle(): void;
   /**
    * The next item of a stream, once it is whole. `isAnswer`: of the reply to a
    * call of this end's, else of the argument of one of the peer's.

@@ -5,7 +5,6 @@ import { Inferences } from "../codec/gob/inferences.ts";
 import { createCodec } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { cutText, type OnEvent } from "../events.ts";
-import { defaultCallTimeoutMs } from "../service/call-options.ts";
 import type { Interceptor } from "../service/interceptor.ts";
 import type { Services } from "../service/services.ts";
 import { drainError } from "../session/callee.ts";
@@ -34,6 +33,8 @@ export interface ConnectionsOptions {
   limits: Limits;
   clock: Clock;
   handleTimeoutMs: number;
+  /** Of calls to peers, in ms; 0 is for ever. */
+  callTimeoutMs: number;
   keepAlive: KeepAliveOptions;
   compression: Compression | undefined;
   interceptors: readonly Interceptor[];
@@ -226,7 +227,7 @@ export class Connections {
     agreed: Pick<SessionOptions, "peerWindows" | "compression"> = {},
   ): Session {
     const { services, limits, clock, onEvent } = this.#options;
-    const { keepAlive, interceptors } = this.#options;
+    const { callTimeoutMs, keepAlive, interceptors } = this.#options;
     const session = new Session(pipe, {
       role: "accept",
       codec,
@@ -234,7 +235,7 @@ export class Connections {
       limits,
       clock,
       handleTimeoutMs,
-      callTimeoutMs: defaultCallTimeoutMs,
+      callTimeoutMs,
       keepAlive,
       interceptors,
       ...agreed,

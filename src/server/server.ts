@@ -5,7 +5,8 @@ import { resolveCompression } from "../codec/compression-option.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import type { Method } from "../service/method.ts";
 import { type ServiceOptions, Services } from "../service/services.ts";
-import type { Interceptor } from "../service/interceptor.ts";
+import { defaultCallTimeoutMs } from "../service/call-options.ts";
+import { checkInterceptors, type Interceptor } from "../service/interceptor.ts";
 import {
   type KeepAliveOptions,
   resolveKeepAlive,
@@ -23,13 +24,15 @@ import { HttpSide } from "./http.ts";
 export interface ServerOptions {
   /** The longest that a handler may take, in ms; a caller can ask for less. 0 is no limit. Default 0. */
   handleTimeoutMs?: number;
+  /** What a call to a peer waits that does not say, in ms; 0 is for ever. Default 5,000. */
+  callTimeoutMs?: number;
   /** On gob connections: names of types inside interfaces, and what the bytes of opaque types mean. */
   gobRegistry?: GobRegistry;
   /** Compresses bodies of so many bytes and more towards clients that ask for it. Off by default. */
   compression?: Partial<Compression> | boolean;
   /** When to ask a silent client whether it is there; 0 is never. */
   keepAlive?: Partial<KeepAliveOptions>;
-  /** Stand around each call, the first one outermost. */
+  /** Stand around each call, the first one outermost: those that the server serves, and those that it makes to its peers. */
   interceptors?: readonly Interceptor[];
   limits?: Partial<Limits>;
   /** What `GET /readyz` says besides "not draining", for example that a registry knows this server. */
@@ -57,7 +60,7 @@ export class Server implements AsyncDisposable {
   #closed: Promise<void> | undefined;
   #isDraining = false;
 
-  /** @throws RpcError invalid_argument  a limit or a timeout that is no number from 0 */
+  /** @throws RpcError invalid_argument  a limit or a timeout that is none, interceptors that are no list */
   constructor(options: ServerOptions = {}) {
     const { clock = systemClock } = options;
     const onEvent = quiet(options.onEvent ?? (() => {}));
@@ -73,7 +76,7 @@ export class Server implements AsyncDisposable {
         "handleTimeoutMs",
         options.handleTimeoutMs ?? 0,
       ),
-      interceptors: options.interceptors ?? [],
+      interceptors: checkInterceptors(options.interceptors ?? []),
       onEvent,
       isAccepting: () => !this.#isDraining,
     };
@@ -89,6 +92,10 @@ export class Server implements AsyncDisposable {
       ...shared,
       bridge,
       gobRegistry,
+      callTimeoutMs: checkNumber(
+        "callTimeoutMs",
+        options.callTimeoutMs ?? defaultCallTimeoutMs,
+      ),
       keepAlive: resolveKeepAlive(options.keepAlive),
       compression: resolveCompression(options.compression),
     });
@@ -175,8 +182,11 @@ export class Server implements AsyncDisposable {
    * Accepts nothing more, lets calls that run finish for up to `timeoutMs`,
    * then closes. New calls are refused as not started. Of several drains the
    * shortest counts.
+   *
+   * @throws RpcError invalid_argument  a time that is no number from 0; nothing is drained
    */
   async drain(timeoutMs = 30_000): Promise<void> {
+    checkNumber("timeoutMs", timeoutMs);
     this.#isDraining = true;
     this.#stopListening();
     const limit = Promise.withResolvers<void>();

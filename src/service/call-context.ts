@@ -77,8 +77,11 @@ export interface Inheritable {
  * - `metadata`: its own, and the context's `traceparent` and `tracestate`
  *   where it has no `traceparent`.
  *
- * What a handler leaves running keeps to its deadline and its signal after the
- * answer, too; detach() is the way out. `nowMs` and `deadlineAt` are instants
+ * What a handler leaves running keeps to its deadline after the answer, too:
+ * its calls end by then, and none starts later. Its signal stays as it was at
+ * the answer, also when the caller has gone: a stream that has begun and has
+ * no limit of its own goes on until its reader leaves it. detach() is the way
+ * out of both. `nowMs` and `deadlineAt` are instants
  * on one clock: clients and servers of one process are given the same one.
  *
  * @throws RpcError deadline_exceeded  the context's deadline is over; sent is false

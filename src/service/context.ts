@@ -1,5 +1,5 @@
 import type { Metadata } from "../wire/metadata.ts";
-import type { CallOptions } from "./call-options.ts";
+import type { CallOptions, NotifyOptions } from "./call-options.ts";
 import type { Remote } from "./remote.ts";
 
 /**
@@ -28,12 +28,23 @@ export interface Peer {
    *
    * @throws RpcError as Client.notify
    */
-  notify(serviceMethod: string, args?: unknown): Promise<void>;
+  notify(
+    serviceMethod: string,
+    args?: unknown,
+    options?: NotifyOptions,
+  ): Promise<void>;
   /** A view on which the peer's services are properties and their methods typed functions. */
   as<Services>(): Remote<Services>;
 }
 
-/** The second argument of every handler. */
+/**
+ * The second argument of every handler.
+ *
+ * A first argument that is a stream is to be read, or to be given up by its
+ * return(): until the call is answered, what has come of it and is not read
+ * keeps its part of the window that all streams of the connection share. So
+ * does the reply of a call over `peer`, for as long as it lies there.
+ */
 export interface Context {
   /** Aborts when nobody waits for the result any more: cancelled, out of time, connection lost. */
   readonly signal: AbortSignal;

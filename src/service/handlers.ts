@@ -132,6 +132,12 @@ export class Handlers {
     return true;
   }
 
+  /** Whether a call runs that is still to be answered. */
+  answers(seq: number): boolean {
+    const invocation = this.#running.get(seq);
+    return invocation?.isAnswered === false && !invocation.isOneWay;
+  }
+
   /** Nobody can be answered any more. */
   abortAll(reason: RpcError): void {
     this.#deadlines.stop();

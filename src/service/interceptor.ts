@@ -2,6 +2,7 @@ import { isAsyncIterable } from "../base/async-values.ts";
 import { boundIterable } from "../base/bound-iterable.ts";
 import { outside } from "../base/outside.ts";
 import type { Metadata } from "../wire/metadata.ts";
+import { RpcError } from "../errors.ts";
 import { enterCall } from "./call-context.ts";
 import type { Context } from "./context.ts";
 
@@ -17,8 +18,14 @@ interface AnyCall {
 /** A call that is being made. */
 export interface ClientCall extends AnyCall {
   readonly side: "client";
-  /** In ms, for each time that it is passed on; undefined is the default. */
+  /**
+   * In ms; undefined is the default, which begins anew each time that it is
+   * passed on. The one that the call was made with holds from then on, for
+   * all interceptors together: what is passed on can only be shorter.
+   */
   readonly timeoutMs: number | undefined;
+  readonly timeoutUntil: "end" | "reply" | undefined;
+  /** The one that the call was made with ends it in front of next(), too. */
   readonly signal: AbortSignal | undefined;
   readonly onMetadata: ((metadata: Metadata) => void) | undefined;
 }
@@ -36,7 +43,9 @@ export type InterceptedCall = ClientCall | ServerCall;
 export type Next = (call: InterceptedCall) => Promise<unknown>;
 
 /**
- * Stands around every call of a client or of a server, streams too.
+ * Stands around every call of a client or of a server, streams too: those that
+ * the end makes (`side` is "client"), and those that it serves ("server").
+ * Both ends may do both: a server calls its peers, which serve `services`.
  *
  * It passes the call on, as it is or as a copy with other fields, and gives
  * what `next` resolves with, or something else: the reply, for a stream an
@@ -49,11 +58,31 @@ export type Next = (call: InterceptedCall) => Promise<unknown>;
  * handler's calls take their trace from.
  *
  *     const authenticate: Interceptor = (call, next) => {
+ *       if (call.side === "client") return next(call);
  *       if (call.metadata.get("authorization") === token) return next(call);
  *       throw new RpcError("unauthenticated", "no such token");
  *     };
  */
 export type Interceptor = (call: InterceptedCall, next: Next) => unknown;
+
+/**
+ * Gives a list of interceptors back. A lone function would have the length of
+ * its parameters and no element, and every call would pass it by.
+ *
+ * @throws RpcError invalid_argument  no array of functions
+ */
+export function checkInterceptors(
+  interceptors: readonly Interceptor[],
+): readonly Interceptor[] {
+  const isList =
+    Array.isArray(interceptors) &&
+    interceptors.every((interceptor) => typeof interceptor === "function");
+  if (isList) return interceptors;
+  throw new RpcError(
+    "invalid_argument",
+    "interceptors is no array of functions: write [interceptor], also for one",
+  );
+}
 
 /**
  * Runs `call` through `interceptors` to `last`, which may answer at once or
@@ -74,7 +103,12 @@ export function intercept(
     const interceptor = interceptors[index];
     const reply = await (interceptor === undefined
       ? last(current)
-      : interceptor(current, (passed) => from(index + 1, passed)));
+      : interceptor(current, (passed) => {
+          const passedOn = from(index + 1, passed);
+          // One that does not wait for it is not told of its failure either.
+          passedOn.catch(() => {});
+          return passedOn;
+        }));
     return call.side === "server" && isAsyncIterable(reply)
       ? boundIterable(reply)
       : reply;

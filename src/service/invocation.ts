@@ -3,11 +3,10 @@ import type { Metadata } from "../wire/metadata.ts";
 import type { Context, Peer } from "./context.ts";
 import type { Method } from "./method.ts";
 
-const noMetadata: Metadata = new Map();
-
 /**
  * One call being served: the request, the handler's context and what became
- * of it. The signal is made when a handler first looks at it.
+ * of it. The signal, and metadata where there is none, are made when a handler
+ * first looks at them.
  */
 export class Invocation implements Context {
   readonly seq: number;
@@ -17,7 +16,6 @@ export class Invocation implements Context {
   readonly isOneWay: boolean;
   /** What the caller allows, in ms from its arrival; 0 is no limit. */
   readonly timeoutMs: number;
-  metadata = noMetadata;
   /** Whether the caller's timeout is over once a stream has begun. */
   isUntilReply = false;
   /** Told when nobody wants the result any more: what sends it stops. */
@@ -31,6 +29,7 @@ export class Invocation implements Context {
   isAnswered = false;
   #controller: AbortController | undefined;
   #abortReason: RpcError | undefined;
+  #metadata: Metadata | undefined;
   #responseMetadata: Map<string, string | Uint8Array> | undefined;
 
   constructor(
@@ -49,17 +48,28 @@ export class Invocation implements Context {
     this.peer = peer;
   }
 
+  /** One that is empty is made for this call alone: at run time a handler can write to it. */
+  get metadata(): Metadata {
+    this.#metadata ??= new Map();
+    return this.#metadata;
+  }
+
+  set metadata(metadata: Metadata) {
+    this.#metadata = metadata;
+  }
+
   get responseMetadata(): Map<string, string | Uint8Array> {
     this.#responseMetadata ??= new Map();
     return this.#responseMetadata;
   }
 
-  /** What was set since the last time, and is to be sent; undefined for nothing. */
+  /** What was set since the last time, and is to be sent; undefined for nothing. A handler may hold the map, and goes on with it. */
   takeResponseMetadata(): Metadata | undefined {
     const metadata = this.#responseMetadata;
     if (metadata === undefined || metadata.size === 0) return undefined;
-    this.#responseMetadata = undefined;
-    return metadata;
+    const taken = new Map(metadata);
+    metadata.clear();
+    return taken;
   }
 
   get signal(): AbortSignal {

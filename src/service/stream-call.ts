@@ -4,7 +4,11 @@ import { RpcError } from "../errors.ts";
 /**
  * The items of a streamed reply, as they come, for one reader. Leaving its
  * loop, `return()` and the end of its `await using` before the last item
- * cancel the call.
+ * cancel the call. Several readers share the items: each goes to one of them.
+ *
+ * Read it or return() it: items that have come and are not read keep their
+ * part of the window that all streams of the connection share, so a few that
+ * are left lying bring all others to a stop.
  */
 export interface ReplyStream<T>
   extends AsyncIterableIterator<T, undefined, undefined>, AsyncDisposable {

@@ -14,7 +14,7 @@ import { checkMetadata } from "../wire/metadata.ts";
  * being served here hands down.
  *
  * @param callTimeoutMs of calls that do not say, in ms; 0 is none
- * @throws RpcError invalid_argument   a timeout or metadata that is none
+ * @throws RpcError invalid_argument   a timeout, signal or metadata that is none
  * @throws RpcError deadline_exceeded, cancelled  it is over before it starts
  */
 export function termsOf(
@@ -27,6 +27,7 @@ export function termsOf(
   const defaultMs = isAsyncIterable(args) ? 0 : callTimeoutMs;
   const { timeoutMs = defaultMs, signal, metadata } = options;
   checkTimeout("timeoutMs", timeoutMs);
+  checkSignal(signal);
   const own: Inheritable = {
     timeoutMs,
     isUntilReply: timeoutMs > 0 && isForReply(options),
@@ -38,6 +39,26 @@ export function termsOf(
     context === undefined ? own : inherit(context, own, clock.now());
   if (terms.signal?.aborted) throw RpcError.fromAbort(terms.signal);
   return terms;
+}
+
+/** @throws RpcError invalid_argument */
+export function checkServiceMethod(serviceMethod: unknown): void {
+  if (typeof serviceMethod === "string") return;
+  throw new RpcError(
+    "invalid_argument",
+    `the method to call is no string but of type ${typeof serviceMethod}: write "Service.Method"`,
+    { sent: false },
+  );
+}
+
+/** @throws RpcError invalid_argument */
+export function checkSignal(signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new RpcError(
+    "invalid_argument",
+    "signal is no AbortSignal: write controller.signal, or AbortSignal.timeout(ms)",
+    { sent: false },
+  );
 }
 
 function isForReply({ timeoutMs, timeoutUntil }: CallOptions): boolean {

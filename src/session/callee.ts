@@ -46,6 +46,11 @@ export class Callee {
   /** The last request that was taken. */
   #lastSeq = 0;
   #takenCount = 0;
+  /** The last one that came, taken or not. */
+  #seenSeq = 0;
+  /** Bytes of the large arguments that are held, by seq. */
+  readonly #heldBytes = new Map<number, number>();
+  #heldBytesSum = 0;
   /** When the requests were read that came since the last advance(). */
   #readAt: number | undefined;
   #isPaused = false;
@@ -67,6 +72,16 @@ export class Callee {
     return this.#takenCount;
   }
 
+  /** Items of an argument behind it belong to no request. */
+  get seenSeq(): number {
+    return this.#seenSeq;
+  }
+
+  /** Bytes of large arguments whose calls wait or are not answered. */
+  get heldArgumentBytes(): number {
+    return this.#heldBytesSum;
+  }
+
   /** Requests that have no answer yet, and for which somebody waits. */
   get activeCount(): number {
     // While advancing, one may be between both.
@@ -80,6 +95,7 @@ export class Callee {
       return;
     }
     const { seq } = head;
+    if (seq > this.#seenSeq) this.#seenSeq = seq;
     if (head.isStream) {
       if (this.#streams.has(seq)) {
         const error = secondCallError(seq);
@@ -112,6 +128,7 @@ export class Callee {
     this.#takenCount++;
     // Those whose body comes in pieces arrive later than they were begun.
     if (seq > this.#lastSeq) this.#lastSeq = seq;
+    if (head.argumentBytes !== undefined) this.#hold(seq, head.argumentBytes);
     this.#ready.push(invocation);
   }
 
@@ -119,14 +136,19 @@ export class Callee {
     { seq, serviceMethod, oneWay }: RequestHead,
     error: RpcError,
   ): void {
+    if (seq > this.#seenSeq) this.#seenSeq = seq;
     if (oneWay || this.#hasEnded) return;
     this.#sender.error(seq, serviceMethod, error);
     this.#checkFlood();
   }
 
   cancel(seq: number): void {
-    if (this.#ready.length > 0) this.#cancelled.add(seq);
+    // Of a call that never came it would be kept for a later one.
+    if (this.#ready.length > 0 && seq <= this.#seenSeq)
+      this.#cancelled.add(seq);
     this.#handlers.cancel(seq);
+    this.#release(seq);
+    this.#streams.forgetCredit(seq);
     this.#streams.end(seq, cancelledError());
   }
 
@@ -151,7 +173,10 @@ export class Callee {
   }
 
   grant(seq: number, bytes: number): void {
-    this.#streams.grant(seq, bytes);
+    if (this.#streams.grant(seq, bytes)) return;
+    if (this.#handlers.answers(seq) || this.#isReady(seq)) {
+      this.#streams.keepCredit(seq, bytes);
+    }
   }
 
   /** From now on requests are answered as not started. Returns the seq of the last one that was taken. */
@@ -172,7 +197,8 @@ export class Callee {
       if (!this.#cancelled.delete(invocation.seq)) {
         // The end of one is the beginning of the next: half as many looks at the clock.
         now = this.#handlers.start(invocation, now);
-      }
+        if (invocation.isOneWay) this.#release(invocation.seq);
+      } else this.#release(invocation.seq);
     }
     this.#isAdvancing = false;
     this.#readAt = undefined;
@@ -240,6 +266,7 @@ export class Callee {
     if (!this.#streams.hasArgument(seq)) return false;
     // It waits for its turn.
     this.#cancelled.add(seq);
+    this.#streams.forgetCredit(seq);
     this.#streams.end(seq, error);
     this.#sender.error(seq, "", error);
     this.#checkFlood();
@@ -248,9 +275,32 @@ export class Callee {
 
   /** Nothing more is said of this call: what is left of its argument is not wanted. */
   #answered({ seq, onAbort }: Invocation): void {
+    this.#release(seq);
+    this.#streams.forgetCredit(seq);
     // Nearly always there are none, and a look at a field tells.
     if (onAbort !== undefined) this.#streams.end(seq, answeredError());
     this.#checkFlood();
+  }
+
+  /** Whether this call waits for its turn, and for its answer. */
+  #isReady(seq: number): boolean {
+    for (const invocation of this.#ready) {
+      if (invocation.seq === seq) return !invocation.isOneWay;
+    }
+    return false;
+  }
+
+  #hold(seq: number, bytes: number): void {
+    // Of two with the same seq both are here.
+    this.#heldBytes.set(seq, (this.#heldBytes.get(seq) ?? 0) + bytes);
+    this.#heldBytesSum += bytes;
+  }
+
+  #release(seq: number): void {
+    // Nearly always there are none.
+    if (this.#heldBytes.size === 0) return;
+    this.#heldBytesSum -= this.#heldBytes.get(seq) ?? 0;
+    this.#heldBytes.delete(seq);
   }
 
   #checkFlood(): void {

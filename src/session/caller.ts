@@ -60,8 +60,9 @@ export class Caller {
     const now = this.#clock.now();
     call.seq = ++this.#seq;
     if (call.timeoutMs > 0) call.deadlineAt = now + call.timeoutMs;
-    this.#calls.add(call);
+    // First, since of what cannot be watched nothing must stay in flight.
     if (call.signal !== undefined) this.#watch(call, call.signal);
+    this.#calls.add(call);
     const mustWait = this.#waiting.size > 0 || this.#sender.isCongested;
     if (mustWait) this.#waiting.add(call);
     else this.#send(call, now);
@@ -299,13 +300,26 @@ export class Caller {
   }
 }
 
-/** Lets the caller see metadata: in front of the outcome, and outside of whatever reads the connection. */
+/**
+ * Lets the caller see metadata: in front of the outcome, and outside of
+ * whatever reads the connection. What it throws, or rejects with, costs no
+ * call and not the process, but becomes a warning of the process.
+ */
 function tell(
   { onMetadata }: PendingCall,
   metadata: Metadata | undefined,
 ): void {
   if (onMetadata === undefined || metadata === undefined) return;
-  queueMicrotask(() => onMetadata(metadata));
+  queueMicrotask(async () => {
+    try {
+      await onMetadata(metadata);
+    } catch (thrown) {
+      const { message } = RpcError.from(thrown);
+      process.emitWarning(
+        new Error(`onMetadata threw: ${message}`, { cause: thrown }),
+      );
+    }
+  });
 }
 
 function abandonedError(): RpcError {

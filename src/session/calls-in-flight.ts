@@ -60,12 +60,18 @@ export class CallsInFlight {
     this.#calls.delete(seq);
   }
 
-  /** Ends every call; `errorOf` makes the error of each. */
+  /** Ends every call; `errorOf` makes the error of each. One that throws at that keeps none of the others. */
   failAll(errorOf: (call: PendingCall) => RpcError): void {
     this.#deadlines.stop();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    for (const call of calls) call.fail(errorOf(call));
+    for (const call of calls) {
+      try {
+        call.fail(errorOf(call));
+      } catch (thrown) {
+        call.outcome.failed(RpcError.from(thrown, "internal"));
+      }
+    }
   }
 
   #expire(now: number): number {

@@ -8,7 +8,7 @@ import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
 import type { Interceptor } from "../service/interceptor.ts";
 import type { Metadata } from "../wire/metadata.ts";
 import { Call, CallPromise } from "./call.ts";
-import { termsOf } from "./call-terms.ts";
+import { checkServiceMethod, termsOf } from "./call-terms.ts";
 import { interceptCall } from "./intercept-call.ts";
 import { type Outcome, PendingCall } from "./pending-call.ts";
 
@@ -51,7 +51,7 @@ export class Calls {
     args: unknown,
     options?: CallOptions,
   ): Promise<unknown> {
-    const { interceptors } = this.#options;
+    const { interceptors, clock } = this.#options;
     if (interceptors.length > 0) {
       return interceptCall(
         interceptors,
@@ -59,6 +59,7 @@ export class Calls {
         args,
         options,
         (...passed) => this.#call(...passed),
+        clock,
       );
     }
     return this.#call(serviceMethod, args, options);
@@ -77,7 +78,7 @@ export class Calls {
     args: unknown,
     options: NotifyOptions = noOptions,
   ): Promise<void> {
-    const { interceptors } = this.#options;
+    const { interceptors, clock } = this.#options;
     if (interceptors.length === 0) {
       this.#notify(serviceMethod, args, options);
       return;
@@ -88,6 +89,7 @@ export class Calls {
       args,
       options,
       async (...passed) => this.#notify(...passed),
+      clock,
     );
   }
 
@@ -106,6 +108,7 @@ export class Calls {
     args: unknown,
     { gob, body, metadata }: NotifyOptions,
   ): void {
+    checkServiceMethod(serviceMethod);
     const { clock } = this.#options;
     const terms = termsOf(args, metadata ? { metadata } : noOptions, clock, 0);
     this.#session.notify(serviceMethod, args, gob ?? body, terms.metadata);
@@ -117,8 +120,9 @@ export class Calls {
     outcome: Outcome,
     options: CallOptions = noOptions,
   ): void {
-    let call: PendingCall;
     try {
+      checkServiceMethod(serviceMethod);
+      let call: PendingCall;
       // Most calls: nothing to ask for and nothing to hand down. Worth 4 % of a call.
       if (options === noOptions && isBare(args)) {
         const { callTimeoutMs } = this.#options;
@@ -132,11 +136,10 @@ export class Calls {
         );
         call.isUntilReply = callTimeoutMs > 0;
       } else call = this.#callOf(serviceMethod, args, outcome, options);
+      this.#session.start(call);
     } catch (thrown) {
       outcome.failed(RpcError.from(thrown));
-      return;
     }
-    this.#session.start(call);
   }
 
   /** @throws RpcError cancelled, deadline_exceeded, invalid_argument */

@@ -87,8 +87,10 @@ class Bucket {
 /**
  * What one peer may have this end do for nothing.
  *
- * A cancel, credit, end, settings, goaway or pong costs this end a read, a
- * look-up and at times an answer, and brings nothing. A peer that sends them
+ * A cancel, credit, end, goaway or pong, a piece without bytes, a skipped
+ * frame, an answer that nobody waits for and an item of a seq that was never
+ * requested cost this end a read, a look-up and at times an answer, and bring
+ * nothing. A peer that sends them
  * without end keeps a core busy with 16 bytes each, and no other limit sees it:
  * nothing is kept, nothing runs. (The floods of pings, resets and settings of
  * HTTP/2: CVE-2019-9512, 9514, 9515.)
@@ -105,7 +107,8 @@ class Bucket {
  * nothing to speak of.
  *
  * Honest peers stay below it whatever they do, on a clock that stands, too: a
- * call has at most one cancel and one end from each side, and an item at most
+ * call has at most one cancel and one end from each side and one answer, which
+ * may come late, and an item at most
  * a credit for its stream and one for the connection. So two peers that take
  * back each of a million calls, one by one or all at the end, or that stream a
  * million items of one byte with a credit for each, have no strike. What the

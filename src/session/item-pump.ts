@@ -117,7 +117,10 @@ export class ItemPump {
     this.#state = "over";
     this.#held = undefined;
     this.#flow.unpark(this);
-    this.#sender.dropItem(this.#seq, this.#isAnswer);
+    // Where streams cannot be sent, one that was refused still has to be ended.
+    if (this.#sender.hasSession) {
+      this.#sender.dropItem(this.#seq, this.#isAnswer);
+    }
     await this.#source?.return?.();
   }
 
@@ -154,7 +157,8 @@ export class ItemPump {
     try {
       bytes = this.#sender.item(this.#seq, this.#isAnswer, item);
     } catch (thrown) {
-      void this.#fail(thrown);
+      this.#onThrown(thrown);
+      void this.#endSource();
       return;
     }
     this.#window?.spend(bytes);
@@ -168,15 +172,13 @@ export class ItemPump {
     this.run();
   }
 
-  /** An item cannot be sent: the source is ended before the owner is told. */
-  async #fail(thrown: unknown): Promise<void> {
-    this.#state = "waiting";
+  /** An item could not be sent. Its owner does not wait for the source, whose finally may take any time. */
+  async #endSource(): Promise<void> {
     try {
       await this.#source?.return?.();
     } catch {
       // The first failure is the one that is told.
     }
-    this.#onThrown(thrown);
   }
 
   #end(): void {

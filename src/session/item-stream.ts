@@ -20,8 +20,13 @@ interface Waiting<T> {
  *
  * Items that came before an error or the end are read before it. Leaving a
  * `for await` loop, or `return()`, gives the stream up: at a caller that
- * cancels the call. What is not read is held, up to the window of the stream,
- * and keeps the peer from sending more.
+ * cancels the call. Several readers share the items: each goes to one of them.
+ *
+ * What is not read is held, up to the window of the stream, and keeps the peer
+ * from sending more. It also takes its part of the window that all streams of
+ * the connection share, for as long as it is held, also when the stream has
+ * come whole: a few streams that nobody reads bring all others to a stop. So
+ * read each one, or return() it.
  */
 export class ItemStream<T = unknown>
   implements AsyncIterableIterator<T, undefined>, AsyncDisposable

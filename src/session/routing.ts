@@ -53,16 +53,25 @@ export class Routing implements Inbound {
   }
 
   response(seq: number, reply: unknown, metadata?: Metadata): void {
+    const { lateReplies } = this.#caller;
     this.#caller.settle(seq, reply, metadata);
+    this.#countAnswer(lateReplies);
   }
 
   streamed(seq: number, metadata?: Metadata): void {
+    const { lateReplies } = this.#caller;
     this.#caller.begin(seq, metadata);
+    this.#countAnswer(lateReplies);
   }
 
   error(seq: number, error: RpcError, metadata?: Metadata): void {
-    if (seq === 0) this.#connection.givenUp(error);
-    else this.#caller.fail(seq, error, metadata);
+    if (seq === 0) {
+      this.#connection.givenUp(error);
+      return;
+    }
+    const { lateReplies } = this.#caller;
+    this.#caller.fail(seq, error, metadata);
+    this.#countAnswer(lateReplies);
   }
 
   cancel(seq: number): void {
@@ -74,7 +83,17 @@ export class Routing implements Inbound {
     return isAnswer ? this.#caller.awaits(seq) : this.#callee.awaits(seq);
   }
 
+  get heldArgumentBytes(): number {
+    return this.#callee.heldArgumentBytes;
+  }
+
+  idle(): void {
+    this.#connection.control();
+  }
+
   item(seq: number, isAnswer: boolean, item: unknown, bytes: number): void {
+    const lastSeq = isAnswer ? this.#caller.startedCount : this.#callee.seenSeq;
+    if (seq > lastSeq) this.#connection.control();
     if (isAnswer) this.#caller.item(seq, item, bytes);
     else this.#callee.item(seq, item, bytes);
   }
@@ -113,5 +132,10 @@ export class Routing implements Inbound {
 
   pong(): void {
     this.#connection.control();
+  }
+
+  /** An answer that nobody waited for explains itself only by a call of this end's. */
+  #countAnswer(lateReplies: number): void {
+    if (this.#caller.lateReplies > lateReplies) this.#connection.control();
   }
 }

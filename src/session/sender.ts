@@ -257,7 +257,10 @@ export class Sender {
   get #session(): SessionMessages {
     const { session } = this.#codec;
     if (session !== undefined) return session;
-    throw new RpcError("unimplemented", "this connection carries no streams");
+    throw new RpcError(
+      "unimplemented",
+      "this connection carries no streams; the binary codec does",
+    );
   }
 }
 

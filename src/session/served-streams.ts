@@ -29,6 +29,8 @@ export class ServedStreams {
   readonly #flow: Flow;
   readonly #maxStreams: number;
   readonly #calls = new Map<number, ServedCall>();
+  /** Credit that came before its reply had begun, by seq; of calls that are not over. */
+  readonly #earlyCredit = new Map<number, number>();
 
   constructor(sender: Sender, flow: Flow, maxStreams: number) {
     this.#sender = sender;
@@ -92,9 +94,22 @@ export class ServedStreams {
     return argument !== undefined;
   }
 
-  /** The caller takes more items of a reply. */
-  grant(seq: number, bytes: number): void {
-    this.#calls.get(seq)?.reply?.pump.grant(bytes);
+  /** The caller takes more items of a reply. False where that has not begun, or is over. */
+  grant(seq: number, bytes: number): boolean {
+    const reply = this.#calls.get(seq)?.reply;
+    reply?.pump.grant(bytes);
+    return reply !== undefined;
+  }
+
+  /** For when the reply to this call, which is not over, begins. */
+  keepCredit(seq: number, bytes: number): void {
+    const sum = (this.#earlyCredit.get(seq) ?? 0) + bytes;
+    this.#earlyCredit.set(seq, Math.min(sum, Number.MAX_SAFE_INTEGER));
+  }
+
+  /** The call is over. */
+  forgetCredit(seq: number): void {
+    if (this.#earlyCredit.size > 0) this.#earlyCredit.delete(seq);
   }
 
   /** Sends a reply that is a stream: as Answerer.stream. */
@@ -121,6 +136,9 @@ export class ServedStreams {
       call.reply = { pump, stop };
       this.#sender.streamed(seq, invocation.takeResponseMetadata());
       pump.run();
+      const early = this.#earlyCredit.get(seq);
+      this.forgetCredit(seq);
+      if (early !== undefined) pump.grant(early);
       await promise;
     } catch (thrown) {
       // One that could not begin is still to be ended.

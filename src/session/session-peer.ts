@@ -1,4 +1,4 @@
-import type { CallOptions } from "../service/call-options.ts";
+import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
 import type { Peer } from "../service/context.ts";
 import { type Remote, remote } from "../service/remote.ts";
 import { Calls, type CallsOptions, type CallStarter } from "./calls.ts";
@@ -31,8 +31,12 @@ export class SessionPeer implements Peer {
     return this.#calls.call(serviceMethod, args, options) as Promise<Reply>;
   }
 
-  notify(serviceMethod: string, args?: unknown): Promise<void> {
-    return this.#calls.notify(serviceMethod, args);
+  notify(
+    serviceMethod: string,
+    args?: unknown,
+    options?: NotifyOptions,
+  ): Promise<void> {
+    return this.#calls.notify(serviceMethod, args, options);
   }
 
   as<Services>(): Remote<Services> {

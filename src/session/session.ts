@@ -39,7 +39,7 @@ export interface SessionOptions {
   /** What a call of this end's waits that does not say, in ms; 0 is for ever. */
   callTimeoutMs: number;
   keepAlive: KeepAliveOptions;
-  /** Stand around the calls that are served. */
+  /** Stand around the calls that are served, and those that are made to the peer by its handlers. */
   interceptors: readonly Interceptor[];
   /** What the Option said of the dialling end's windows; the accepting end's come with its settings. */
   peerWindows?: PeerWindows;
@@ -81,8 +81,10 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
   readonly #onEvent: OnEvent;
   /** Rings while requests are half here. */
   readonly #stalledRequests: Alarm;
-  /** Why no more requests are taken, while what runs is let finish. */
+  /** Why the connection ends as soon as nothing runs. */
   #finishing: RpcError | undefined;
+  /** Why this end starts no more calls: the peer takes none. */
+  #refusal: RpcError | undefined;
   /** The peer has said that it sends no more. */
   #hasPeerEnded = false;
   #hasHeard = false;
@@ -153,7 +155,9 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
 
   /** Whether a call that starts now has a connection to go over. */
   get isAvailable(): boolean {
-    return this.#ending === undefined && this.#finishing === undefined;
+    if (this.#ending !== undefined || this.#refusal !== undefined) return false;
+    // Handlers that still run may call back, however long this end has been draining.
+    return this.#finishing === undefined || this.#activeCount > 0;
   }
 
   /** Whether a byte of the peer has come. */
@@ -237,7 +241,8 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
 
   /**
    * Takes no more requests (they are answered as not started), lets what runs
-   * finish, then ends in order. Resolves when the connection is gone.
+   * finish, and what that calls over this connection, then ends in order.
+   * Resolves when the connection is gone.
    */
   finish(): Promise<void> {
     const lastSeq = this.#callee.refuseRequests();
@@ -271,9 +276,13 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
     this.#leave(error);
   }
 
-  /** The peer drains: what it has taken it answers, the rest may go elsewhere. */
+  /**
+   * The peer drains: what it has taken it answers, the rest may go elsewhere.
+   * It may go on asking, so an accepting end leaves it to the peer to end.
+   */
   goaway(lastSeq: number, error: RpcError): void {
-    this.#finishing ??= error;
+    this.#refusal = error;
+    if (this.#options.role === "dial") this.#finishing ??= error;
     this.#caller.leave(lastSeq, error);
   }
 
@@ -328,6 +337,7 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
     }
     // In the others it may have said all that it had to, and wait for the answers.
     this.#hasPeerEnded = true;
+    this.#refusal = reason;
     this.#finishing = reason;
     this.#caller.end(reason, true);
     void this.finish();
@@ -357,9 +367,11 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
   }
 
   flushed(): void {
+    // Reading first: what waits to be asked would fill the room again, and an
+    // accepting end whose own calls always wait would never read their answers.
+    this.#callee.resume();
     this.#caller.sendWaiting();
     this.#flow.wake();
-    this.#callee.resume();
     this.#closeIfFinished();
   }
 
@@ -375,7 +387,8 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
   }
 
   /** Who calls, for handlers. Where a codec has nothing but calls and answers, the dialling end would take a request for an answer. */
-  #peerOf({ role, codec, clock, callTimeoutMs }: SessionOptions): Peer {
+  #peerOf(options: SessionOptions): Peer {
+    const { role, codec, clock, callTimeoutMs, interceptors } = options;
     const { peer } = this.#pipe;
     if (role === "accept" && codec.session === undefined) {
       return silentPeer(peer);
@@ -383,7 +396,7 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
     return new SessionPeer(this, peer, {
       clock,
       callTimeoutMs,
-      interceptors: [],
+      interceptors,
     });
   }
 
@@ -506,7 +519,8 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
   }
 
   #lostError(): RpcError {
-    const reason = this.#ending ?? this.#finishing ?? drainError();
+    const reason =
+      this.#ending ?? this.#refusal ?? this.#finishing ?? drainError();
     return lostError(reason, false);
   }
 

@@ -15,6 +15,8 @@ export interface Limits {
   maxDepth: number;
   /** Asynchronous handlers running for one connection: requests sent faster than they are served. */
   maxRunningHandlers: number;
+  /** Bytes of the arguments of one connection's calls that wait or run, before compression, of bodies over 16 KiB; one alone may be longer: large requests to slow handlers. */
+  maxArgumentBytes: number;
   /** Bytes of the metadata of one message: headers that grow with every hop. */
   maxMetadataBytes: number;
   /** Entries of the metadata of one message: tables that are slow to build. */
@@ -44,6 +46,7 @@ export const defaultLimits: Readonly<Limits> = {
   maxMessageBytes: 4 * mib,
   maxDepth: 64,
   maxRunningHandlers: 1_024,
+  maxArgumentBytes: 32 * mib,
   maxMetadataBytes: 8 * kib,
   maxMetadataKeys: 64,
   maxStreams: 1_024,
@@ -55,20 +58,50 @@ export const defaultLimits: Readonly<Limits> = {
   maxConnections: 10_000,
 };
 
+/** Where 0 is not "none of it" but a connection that waits for ever. */
+const leastLimits: Readonly<Partial<Limits>> = {
+  maxMessageBytes: 1,
+  maxRunningHandlers: 1,
+  streamWindowBytes: 1,
+  connectionWindowBytes: 1,
+  maxQueuedBytes: 1,
+};
+
 /**
  * The limits that are given, and the defaults for the rest. What is undefined
  * is not given: a comparison with it would let everything through.
  *
- * @throws RpcError invalid_argument  one that is no number from 0
+ * @throws RpcError invalid_argument  an unknown one, one that is no number
+ *   from 0 (from 1 where nothing could go on with 0), one but a time that is
+ *   neither whole nor Infinity
  */
 export function resolveLimits(
   given: { readonly [Name in keyof Limits]?: number | undefined } = {},
 ): Limits {
   const limits: Limits = { ...defaultLimits };
+  for (const name of Object.keys(given)) {
+    if (Object.hasOwn(defaultLimits, name)) continue;
+    throw new RpcError(
+      "invalid_argument",
+      `there is no limits.${name}: write one of ${Object.keys(defaultLimits).join(", ")}`,
+    );
+  }
   for (const name of Object.keys(defaultLimits) as (keyof Limits)[]) {
-    limits[name] = checkNumber(`limits.${name}`, given[name] ?? limits[name]);
+    limits[name] = checkLimit(name, given[name] ?? limits[name]);
   }
   return limits;
+}
+
+function checkLimit(name: keyof Limits, value: number): number {
+  if (name.endsWith("Ms")) return checkNumber(`limits.${name}`, value);
+  const least = leastLimits[name] ?? 0;
+  if (value === Infinity || (Number.isInteger(value) && value >= least)) {
+    return value;
+  }
+  throw new RpcError(
+    "invalid_argument",
+    `limits.${name} is ${String(value)}: write a whole number from ${least}, or Infinity`,
+  );
 }
 
 /**

@@ -178,7 +178,7 @@ export function parseOption(text: string): ParsedOption {
         `the Option's ${name} is no whole number from 0`,
       );
     }
-    option[name] = value as number;
+    option[name] = Math.min(value as number, Number.MAX_SAFE_INTEGER);
   }
   for (const name of ["Bodies", "Compression"] as const) {
     const names = fields.get(name.toLowerCase());

@@ -1,4 +1,5 @@
 import { isAsyncIterable } from "../base/async-values.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Endpoint } from "../discovery/discovery.ts";
 import { RpcError } from "../errors.ts";
 import type { CallOptions } from "../service/call-options.ts";
@@ -22,15 +23,18 @@ export class AllServers {
   readonly #route: Route;
   readonly #pool: ClientPool;
   readonly #interceptors: readonly Interceptor[];
+  readonly #clock: Clock;
 
   constructor(
     route: Route,
     pool: ClientPool,
     interceptors: readonly Interceptor[],
+    clock: Clock,
   ) {
     this.#route = route;
     this.#pool = pool;
     this.#interceptors = interceptors;
+    this.#clock = clock;
   }
 
   /** @throws RpcError invalid_argument  the argument is a stream; as Route.all */
@@ -144,6 +148,7 @@ export class AllServers {
       args,
       options,
       (...passed) => this.#callAt(endpoint, ...passed, time),
+      this.#clock,
     );
   }
 

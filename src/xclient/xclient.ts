@@ -93,7 +93,8 @@ export class XClient implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#hedge = hedgeOptions(options.hedge);
     this.#hedging = new Hedging(this.#clock);
-    const { callTimeoutMs, inferences, interceptors } = resolveOptions(options);
+    const { callTimeoutMs, inferences, interceptors, servedInterceptors } =
+      resolveOptions(options);
     this.#callTimeoutMs = callTimeoutMs;
     // Around a call, not around each of its attempts.
     this.#interceptors = interceptors;
@@ -105,6 +106,7 @@ export class XClient implements AsyncDisposable {
         ...options,
         inferences,
         interceptors: [],
+        servedInterceptors,
         ...(onEvent && { onEvent }),
       },
       connectionsPerAddress,
@@ -128,7 +130,12 @@ export class XClient implements AsyncDisposable {
       clock: this.#clock,
       random,
     });
-    this.#all = new AllServers(this.#route, this.#pool, interceptors);
+    this.#all = new AllServers(
+      this.#route,
+      this.#pool,
+      interceptors,
+      this.#clock,
+    );
   }
 
   /**
@@ -171,6 +178,7 @@ export class XClient implements AsyncDisposable {
       args,
       options,
       (...passed) => this.#notify(...passed),
+      this.#clock,
     );
   }
 
@@ -299,6 +307,7 @@ export class XClient implements AsyncDisposable {
       args,
       options,
       (...passed) => this.#attempt(...passed),
+      this.#clock,
     );
   }
 

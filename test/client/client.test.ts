@@ -1,11 +1,14 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, test } from "bun:test";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { jsonCodecType } from "../../src/codec/table.ts";
 import { Client } from "../../src/client/client.ts";
 import type { ClientOptions } from "../../src/client/options.ts";
 import { UnansweredError } from "../../src/client/unanswered-error.ts";
 import { RpcError } from "../../src/errors.ts";
 import { Server } from "../../src/server/server.ts";
-import type { Context } from "../../src/service/context.ts";
+import type { Context, Peer } from "../../src/service/context.ts";
+import type { Interceptor } from "../../src/service/interceptor.ts";
 import { parseAddress } from "../../src/transport/address.ts";
 import { listenPipes } from "../../src/transport/listen.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
@@ -98,6 +101,37 @@ describe("the Option", () => {
   }
 });
 
+describe("the Option, where they are not the default,", () => {
+  test("has the windows", async () => {
+    const text = await optionOf({
+      limits: { streamWindowBytes: 70_000, connectionWindowBytes: 80_000 },
+    });
+    expect(JSON.parse(text)).toMatchObject({
+      StreamWindow: 70_000,
+      ConnectionWindow: 80_000,
+    });
+  });
+
+  test("has windows without end as the largest whole number", async () => {
+    const text = await optionOf({
+      limits: { streamWindowBytes: Infinity, connectionWindowBytes: Infinity },
+    });
+    const { option, error } = parseOption(text);
+    expect(error).toBeUndefined();
+    expect(option).toMatchObject({
+      StreamWindow: Number.MAX_SAFE_INTEGER,
+      ConnectionWindow: Number.MAX_SAFE_INTEGER,
+    });
+  });
+
+  test("asks for compression", async () => {
+    const asked = JSON.parse(await optionOf({ compression: true }));
+    expect(asked).toMatchObject({ Compression: ["zstd"] });
+    const not = JSON.parse(await optionOf({ compression: false }));
+    expect(not).not.toHaveProperty("Compression");
+  });
+});
+
 describe("dial", () => {
   test("resolves once the server has accepted, and leaves no timer", async () => {
     await using server = new Server().register(new Foo());
@@ -109,6 +143,26 @@ describe("dial", () => {
     expect(clock.timers).toBe(0);
     expect(client.isAvailable).toBe(true);
     expect(await client.call("Foo.echo", 1, { timeoutMs: 0 })).toBe(1);
+  });
+
+  test("keeps nothing of the asynchronous context that it is called in", async () => {
+    await using server = new Server().register(new Foo());
+    const storage = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      after: (delayMs, run) => {
+        seen.push(storage.getStore());
+        return systemClock.after(delayMs, run);
+      },
+    };
+    const address = await server.listen();
+    await storage.run("of the first call", async () => {
+      await using _client = await Client.dial(address, { clock });
+    });
+    // Of the dial, of the handshake and of keepalive at least.
+    expect(seen.length).toBeGreaterThan(2);
+    expect(new Set(seen)).toEqual(new Set([undefined]));
   });
 
   test("the connect timeout covers a server that accepts and says nothing", async () => {
@@ -220,6 +274,10 @@ describe("dial", () => {
   test("an address or a timeout that is none is an invalid argument", async () => {
     const wrong: [string, ClientOptions][] = [
       ["nowhere", {}],
+      ["tcp@h:1", { keepAlive: { idleMs: -1 } }],
+      ["tcp@h:1", { compression: { minBytes: NaN } }],
+      ["tcp@h:1", { limits: { streamWindowBytes: -1 } }],
+      ["tcp@h:1", { services: { Empty: {} } }],
       ["tcp@h:1", { connectTimeoutMs: -1 }],
       ["tcp@h:1", { callTimeoutMs: NaN }],
       ["tcp@h:1", { handleTimeoutMs: -0.5 }],
@@ -391,6 +449,164 @@ describe("notify", () => {
     await expect(json.client.notify("Foo.echo", 1)).rejects.toMatchObject({
       code: "unimplemented",
     });
+  });
+});
+
+/** A service that knows its callers, and calls them back. */
+class Desk {
+  peer: Peer | undefined;
+
+  enter(_args: unknown, { peer }: Context): void {
+    this.peer = peer;
+  }
+
+  async ask(name: string, { peer }: Context): Promise<unknown> {
+    return peer.call(`Bell.${name}`, name);
+  }
+}
+
+const bell = {
+  ring: (args: unknown) => `rung ${String(args)}`,
+  async *peal(): AsyncGenerator<string, void> {
+    yield "ding";
+    yield "dong";
+  },
+};
+
+describe("services", () => {
+  test("are called over the client's own connection, also when no call of its runs", async () => {
+    const { client, server } = setUp({ services: { Bell: bell } });
+    const desk = new Desk();
+    server.register(desk);
+    expect(await client.call("Desk.ask", "ring")).toBe("rung ring");
+    await client.call("Desk.enter");
+    const peer = desk.peer as Peer;
+    expect(peer.isAvailable).toBe(true);
+    const remote = peer.as<{ Bell: typeof bell }>();
+    expect(await remote.Bell.ring(7)).toBe("rung 7");
+    const heard: string[] = [];
+    for await (const item of remote.Bell.peal()) heard.push(item);
+    expect(heard).toEqual(["ding", "dong"]);
+    await client.close();
+    expect(peer.isAvailable).toBe(false);
+    await expect(peer.call("Bell.ring")).rejects.toMatchObject(notConnected);
+  });
+
+  test("that are not there are unimplemented", async () => {
+    const { client, server } = setUp();
+    server.register(new Desk());
+    await expect(client.call("Desk.ask", "ring")).rejects.toMatchObject({
+      code: "unimplemented",
+    });
+  });
+
+  test("that expose nothing are an invalid argument", () => {
+    expect(() =>
+      Client.over(memoryPipe()[0], { services: { Empty: {} } }),
+    ).toThrow(expect.objectContaining({ code: "invalid_argument" }));
+  });
+});
+
+/** What passes an interceptor, in order. */
+function noting(seen: string[], name: string): Interceptor {
+  return (call, next) => {
+    seen.push(`${name} ${call.side} ${call.serviceMethod}`);
+    return next(call);
+  };
+}
+
+describe("interceptors", () => {
+  test("stand around what a client serves and what a server calls, too", async () => {
+    const seen: string[] = [];
+    const clock = new ManualClock();
+    const server = new Server({
+      clock,
+      keepAlive: neverPings,
+      interceptors: [noting(seen, "server")],
+    }).register(new Desk());
+    const [near, far] = memoryPipe();
+    server.serve(far);
+    const client = Client.over(near, {
+      clock,
+      services: { Bell: bell },
+      interceptors: [noting(seen, "client")],
+    });
+    expect(await client.call("Desk.ask", "ring")).toBe("rung ring");
+    expect(seen).toEqual([
+      "client client Desk.ask",
+      "server server Desk.ask",
+      "server client Bell.ring",
+      "client server Bell.ring",
+    ]);
+  });
+
+  test("of calls that are served may be others", async () => {
+    const seen: string[] = [];
+    const { client, server } = setUp({
+      services: { Bell: bell },
+      interceptors: [noting(seen, "made")],
+      servedInterceptors: [noting(seen, "served")],
+    });
+    server.register(new Desk());
+    await client.call("Desk.ask", "ring");
+    expect(seen).toEqual(["made client Desk.ask", "served server Bell.ring"]);
+  });
+
+  test("of a client may refuse what a server calls", async () => {
+    const { client, server } = setUp({
+      services: { Bell: bell },
+      interceptors: [
+        (call, next) => {
+          if (call.side === "client") return next(call);
+          throw new RpcError("permission_denied", "not this bell");
+        },
+      ],
+    });
+    server.register(new Desk());
+    const failed = client.call("Desk.ask", "ring").catch((e) => e);
+    expect(await failed).toMatchObject({ code: "permission_denied" });
+  });
+});
+
+describe("keepAlive", () => {
+  test.each<[string, ClientOptions, number]>([
+    ["by default an idle server is asked after 30 s", {}, 30_000],
+    [
+      "or after what the client was told",
+      { keepAlive: { idleMs: 2_000 } },
+      2_000,
+    ],
+  ])("%s; 5 s later it is gone", async (_name, options, idleMs) => {
+    const { clock, client, far } = setUp(options);
+    await client.call("Foo.echo", 1);
+    await clock.advance(10 * idleMs);
+    expect(await client.call("Foo.echo", 2)).toBe(2);
+    far.pause();
+    await clock.advance(idleMs + 4_000);
+    expect(client.isAvailable).toBe(true);
+    await clock.advance(2_000);
+    expect(client.isAvailable).toBe(false);
+    await client.closed;
+  });
+
+  test("with calls in flight it is asked sooner", async () => {
+    const { clock, client, far } = setUp();
+    const call = client.go("Foo.hold", 1, { timeoutMs: 0 });
+    await settle();
+    far.pause();
+    await clock.advance(16_000);
+    expect((await call.done).error).toMatchObject({
+      code: "unavailable",
+      sent: true,
+    });
+  });
+
+  test("0 asks nobody", async () => {
+    const { clock, client, far } = setUp({ keepAlive: neverPings });
+    await client.call("Foo.echo", 1);
+    far.pause();
+    await clock.advance(1e7);
+    expect(client.isAvailable).toBe(true);
   });
 });
 

@@ -35,6 +35,14 @@ import {
   type Told,
 } from "./recorder.ts";
 
+const goodSettings = Buffer.from(`{"protocol":1,"maxMessageBytes":5}`);
+
+/** A dialling end to which no settings have come. */
+function dialAnew(): void {
+  const dial = createCodec(binaryCodecType, contextOf("dial"));
+  Object.assign(ends, { dial });
+}
+
 let ends: Ends;
 beforeEach(() => {
   ends = new Ends(binaryCodecType);
@@ -421,53 +429,39 @@ describe("broken framing", () => {
       "invalid_argument",
     ],
     [
-      "a window below 0",
-      frame({
-        kind: kinds.settings,
-        content: Buffer.from(
-          `{"protocol":1,"maxMessageBytes":5,"streamWindowBytes":-1}`,
-        ),
-      }),
-      "internal",
-    ],
-    [
-      "a window that is no number",
-      frame({
-        kind: kinds.settings,
-        content: Buffer.from(
-          `{"protocol":1,"maxMessageBytes":5,"connectionWindowBytes":"1"}`,
-        ),
-      }),
-      "internal",
-    ],
-    [
-      "settings that are no JSON",
-      frame({ kind: kinds.settings, content: Buffer.from("{") }),
-      "internal",
-    ],
-    [
-      "settings of other types",
-      frame({
-        kind: kinds.settings,
-        content: Buffer.from(`{"protocol":"1","maxMessageBytes":5}`),
-      }),
-      "internal",
-    ],
-    [
-      "settings that allow nothing",
-      frame({
-        kind: kinds.settings,
-        content: Buffer.from(`{"protocol":1,"maxMessageBytes":-5}`),
-      }),
-      "internal",
-    ],
-    [
-      "settings of null",
-      frame({ kind: kinds.settings, content: Buffer.from("null") }),
+      "settings to the accepting end",
+      frame({ kind: kinds.settings, content: goodSettings }),
       "internal",
     ],
   ])("%s", (_, bytes, code) => {
     expect(codeThrownBy(() => ends.accepted(bytes))).toBe(code);
+    expect(ends.recorder.told).toEqual([]);
+  });
+
+  test("settings that come a second time", () => {
+    const bytes = frame({ kind: kinds.settings, content: goodSettings });
+    expect(codeThrownBy(() => ends.dialled(bytes))).toBe("internal");
+    expect(ends.recorder.told).toEqual([]);
+  });
+
+  test.each<[string, string]>([
+    [
+      "a window below 0",
+      `{"protocol":1,"maxMessageBytes":5,"streamWindowBytes":-1}`,
+    ],
+    [
+      "a window that is no number",
+      `{"protocol":1,"maxMessageBytes":5,"connectionWindowBytes":"1"}`,
+    ],
+    ["no JSON", "{"],
+    ["other types", `{"protocol":"1","maxMessageBytes":5}`],
+    ["what allows nothing", `{"protocol":1,"maxMessageBytes":-5}`],
+    ["null", "null"],
+  ])("settings of %s", (_, text) => {
+    const content = Buffer.from(text);
+    const bytes = frame({ kind: kinds.settings, content });
+    dialAnew();
+    expect(codeThrownBy(() => ends.dialled(bytes))).toBe("internal");
     expect(ends.recorder.told).toEqual([]);
   });
 
@@ -493,10 +487,12 @@ describe("kinds", () => {
       ends.accepted(frame({ kind: kind | ignorableBit, content }));
     }
     expect(ends.recorder.told).toEqual([]);
+    expect(ends.recorder.idleCount).toBe(4);
     expectInStep();
   });
 
   test("settings may say more than is known", () => {
+    dialAnew();
     const content = Buffer.from(`{"protocol":9,"maxMessageBytes":1,"x":[]}`);
     ends.dialled(frame({ kind: kinds.settings, content }));
     expect(ends.recorder.takeOne()).toEqual({
@@ -513,11 +509,13 @@ describe("kinds", () => {
       connectionWindowBytes: 2 ** 40,
       compression: "zstd" as const,
     };
+    dialAnew();
     ends.accept.writeSettings(ends.out, settings);
     const told = ends.dialled(takeAll(ends.accept, ends.out)).takeOne();
     expect(told).toEqual({ kind: "settings", settings });
     const other = { ...settings, compression: "br" };
     const content = Buffer.from(JSON.stringify(other));
+    dialAnew();
     ends.dialled(frame({ kind: kinds.settings, content }));
     const { compression: _, ...known } = settings;
     expect(ends.recorder.takeOne()).toEqual({
@@ -526,8 +524,21 @@ describe("kinds", () => {
     });
   });
 
+  test("windows above 2^53-1 are taken for that", () => {
+    dialAnew();
+    const text = `{"protocol":1,"maxMessageBytes":1,"streamWindowBytes":1e300,"connectionWindowBytes":1e16}`;
+    ends.dialled(frame({ kind: kinds.settings, content: Buffer.from(text) }));
+    expect(ends.recorder.takeOne()).toMatchObject({
+      settings: {
+        streamWindowBytes: 2 ** 53 - 1,
+        connectionWindowBytes: 2 ** 53 - 1,
+      },
+    });
+  });
+
   test("limits without end go as the largest whole number", () => {
     const settings = { protocol: 1, maxMessageBytes: Infinity };
+    dialAnew();
     ends.accept.writeSettings(ends.out, {
       ...settings,
       streamWindowBytes: 1.5,

@@ -208,8 +208,9 @@ describe("agreement", () => {
 
   test("is not made by settings that nobody asked for", () => {
     ends = endsThat({ dial: false, accept: false });
+    const dial = createCodec(binaryCodecType, contextOf("dial"));
+    Object.assign(ends, { dial });
     ends.dialled(settingsBytes());
-    ends.accepted(settingsBytes());
     ends.recorder.take();
     expect(isCompressed(requestBytes(textOf(5000)))).toBe(false);
     expect(isCompressed(responseBytes(textOf(5000)))).toBe(false);
@@ -351,3 +352,75 @@ function zstdFrame(parts: {
   });
   return Uint8Array.from([...header, ...body.flat()]);
 }
+
+describe("admission", () => {
+  const maxArgumentBytes = 100_000;
+  const large = textOf(16 * 1024 + 1);
+
+  beforeEach(() => {
+    ends = endsThat({ dial: true, accept: true }, { maxArgumentBytes });
+  });
+
+  test("an answer that nobody awaits is told without being decoded", () => {
+    ends.recorder.givenUp.add(1);
+    const bad = compressed(5000, Uint8Array.of(1, 2, 3));
+    expect(ends.dialled(bad).takeOne()).toEqual({
+      kind: "response",
+      seq: 1,
+      reply: undefined,
+    });
+    const content = Buffer.alloc(4097);
+    const response = { kind: kinds.response, encoding: 1, content };
+    expect(ends.dialled(frame(response)).takeOne()).toMatchObject({
+      kind: "response",
+      reply: undefined,
+    });
+  });
+
+  test("a request says how large its argument is, above 16 KiB", () => {
+    const isHeld = (bytes: Uint8Array) => {
+      const told = ends.accepted(bytes).takeOne();
+      return told.kind === "request" ? told.head.argumentBytes : told;
+    };
+    expect(isHeld(requestBytes(large))).toBe(16 * 1024 + 1);
+    expect(isHeld(requestBytes(textOf(16 * 1024)))).toBeUndefined();
+    const inPieces = noise(2 * pieceBytes);
+    expect(isHeld(requestBytes(inPieces))).toBe(inPieces.length);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["in one frame", () => large],
+    ["in pieces", () => noise(2 * pieceBytes).fill(1, 0, 100)],
+  ])("a large argument over the limit is refused %s", (_, valueOf) => {
+    const bytes = requestBytes(valueOf());
+    ends.recorder.heldArgumentBytes = maxArgumentBytes - 16 * 1024;
+    expect(ends.accepted(bytes).takeOne()).toMatchObject({
+      kind: "badRequest",
+      code: "resource_exhausted",
+      head: { seq: 1 },
+      error: { sent: false },
+    });
+  });
+
+  test("is asked again when the pieces are whole", () => {
+    const bytes = requestBytes(noise(pieceBytes + 1));
+    const lastPiece = headerBytes + 1;
+    ends.accepted(bytes.subarray(0, -lastPiece));
+    ends.recorder.heldArgumentBytes = maxArgumentBytes;
+    const told = ends.accepted(bytes.subarray(-lastPiece)).takeOne();
+    expect(told).toMatchObject({
+      kind: "badRequest",
+      code: "resource_exhausted",
+      error: { sent: false },
+    });
+  });
+
+  test("one alone is taken however large it is, and a small one always", () => {
+    const value = noise(2 * maxArgumentBytes);
+    const told = ends.accepted(requestBytes(value)).takeOne();
+    expect(told).toMatchObject({ kind: "request" });
+    ends.recorder.heldArgumentBytes = Infinity;
+    const small = requestBytes(textOf(16 * 1024));
+    expect(ends.accepted(small).takeOne()).toMatchObject({ kind: "request" });
+  });
+});

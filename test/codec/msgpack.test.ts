@@ -236,6 +236,18 @@ describe("what cannot travel", () => {
     expect(error?.message.split(" ")[0]).toBe(path);
   });
 
+  test("a generator that is not asynchronous: how to write it", () => {
+    const generator = (function* () {})();
+    let error: RpcError | undefined;
+    try {
+      packMessagePack(generator, maxDepth);
+    } catch (thrown) {
+      error = RpcError.from(thrown);
+    }
+    expect(error?.code).toBe("invalid_argument");
+    expect(error?.message).toContain("async *");
+  });
+
   test("a getter that throws", () => {
     const value = {
       get a() {

@@ -3,6 +3,7 @@ import { RpcError } from "../../src/errors.ts";
 import { flags, headerBytes, kinds, pieceBytes } from "../../src/wire/frame.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
 import { codeThrownBy } from "./code-thrown-by.ts";
+import { frame as handFrame } from "./frames.ts";
 import { binaryCodecType, Ends, headOf, takeAll } from "./recorder.ts";
 
 let ends: Ends;
@@ -491,4 +492,12 @@ describe("odd pieces", () => {
     expect(roomBytes).toBeLessThanOrEqual(16 * 128 * 1024);
     expect(roomBytes).toBeGreaterThan(0);
   });
+});
+
+test("a piece without bytes is told as idle", () => {
+  const ends = new Ends(binaryCodecType);
+  ends.accepted(handFrame({ kind: kinds.piece }));
+  expect(ends.recorder.idleCount).toBe(1);
+  ends.accepted(handFrame({ kind: kinds.piece, content: Uint8Array.of(1) }));
+  expect(ends.recorder.idleCount).toBe(1);
 });

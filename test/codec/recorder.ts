@@ -20,7 +20,7 @@ import { SendBuffer } from "../../src/wire/send-buffer.ts";
 export type Told =
   | { kind: "settings"; settings: Settings }
   | { kind: "request"; head: RequestHead; args: unknown }
-  | { kind: "badRequest"; head: RequestHead; code: string }
+  | { kind: "badRequest"; head: RequestHead; code: string; error: RpcError }
   | { kind: "response"; seq: number; reply: unknown; metadata?: Metadata }
   | { kind: "streamed"; seq: number; metadata?: Metadata }
   | {
@@ -61,6 +61,9 @@ export class Recorder implements Inbound {
   readonly told: Told[] = [];
   /** Answers that are not waited for. */
   readonly givenUp = new Set<number>();
+  /** As if large arguments of so many bytes were held. */
+  heldArgumentBytes = 0;
+  idleCount = 0;
   /** Arguments whose items are not waited for. */
   readonly givenUpArguments = new Set<number>();
 
@@ -71,7 +74,7 @@ export class Recorder implements Inbound {
     this.told.push({ kind: "request", head, args });
   }
   badRequest(head: RequestHead, error: RpcError): void {
-    this.told.push({ kind: "badRequest", head, code: error.code });
+    this.told.push({ kind: "badRequest", head, code: error.code, error });
   }
   response(seq: number, reply: unknown, metadata?: Metadata): void {
     this.told.push({ kind: "response", seq, reply, ...given(metadata) });
@@ -86,6 +89,10 @@ export class Recorder implements Inbound {
   cancel(seq: number): void {
     this.told.push({ kind: "cancel", seq });
   }
+  idle(): void {
+    this.idleCount++;
+  }
+
   item(
     seq: number,
     isAnswer: boolean,

@@ -157,6 +157,16 @@ describe("metadata", () => {
     }
   });
 
+  test("of an error that is cut off leaves its code, and whether the call was started", () => {
+    const content = Uint8Array.of(200, 0, 1);
+    const flag = flags.metadata | flags.notStarted;
+    ends.dialled(frame({ kind: kinds.error, flags: flag, code: 5, content }));
+    expect(ends.recorder.takeOne()).toMatchObject({
+      code: "not_found",
+      error: { sent: false },
+    });
+  });
+
   test("fits into a frame beside the largest of everything else", () => {
     ends = new Ends(binaryCodecType, { maxMetadataBytes: Infinity });
     const largest = new Map([["a", "x".repeat(maxMetadataBlockBytes - 4)]]);

@@ -378,7 +378,9 @@ function describeCodec(codec: CodecUnderTest): void {
       if (features.settings) {
         const settings = { protocol: 1, maxMessageBytes: 1000 };
         accept.writeSettings(out, settings);
-        readAll(dial, recorder, takeAll(accept, out));
+        // They come once.
+        const newcomer = create(contextOf("dial"));
+        readAll(newcomer, recorder, takeAll(accept, out));
         expect(recorder.takeOne()).toEqual({ kind: "settings", settings });
       }
       if (features.cancel) {

@@ -15,6 +15,7 @@ function setUp(maxFiles: number) {
     limits: defaultLimits,
     clock: new ManualClock(),
     handleTimeoutMs: 0,
+    callTimeoutMs: 0,
     keepAlive: { busyMs: 0, idleMs: 0, timeoutMs: 0 },
     compression: undefined,
     interceptors: [],

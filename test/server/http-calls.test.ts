@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
 import type { ServerOptions } from "../../src/server/server.ts";
+import type { Context, Peer } from "../../src/service/context.ts";
 import { settle } from "../support/manual-clock.ts";
 import { setUp as setUpServer } from "./set-up.ts";
 
@@ -67,6 +68,54 @@ describe("POST /rpc/Service.Method", () => {
     const response = await post("Any.take", undefined);
     expect(await response.json()).toBeNull();
     expect(seen).toBeUndefined();
+  });
+
+  test("of a method that streams is unimplemented, and the stream is ended", async () => {
+    const { server, outcome } = setUp();
+    const seen: string[] = [];
+    const items = {
+      next: () => seen.push("next"),
+      return: async () => {
+        seen.push("return");
+        return { done: true, value: undefined };
+      },
+    };
+    const all = () => ({ [Symbol.asyncIterator]: () => items });
+    server.register({ all, later: async () => all() }, "Items");
+    for (const method of ["all", "later"]) {
+      expect(await outcome(`Items.${method}`, "{}")).toEqual([
+        501,
+        "unimplemented",
+      ]);
+    }
+    expect(seen).toEqual(["return", "return"]);
+  });
+
+  test("passes the server's interceptors", async () => {
+    const seen: unknown[] = [];
+    const { post } = setUp({
+      interceptors: [
+        async (call, next) => {
+          seen.push(call.serviceMethod, call.args);
+          return Number(await next(call)) * 10;
+        },
+      ],
+    });
+    const response = await post("Arith.sum", sumOf12);
+    expect(await response.json()).toBe(30);
+    expect(seen).toEqual(["Arith.sum", { a: 1, b: 2 }]);
+  });
+
+  test("comes from a peer that cannot be called", async () => {
+    const { server, outcome } = setUp();
+    let peer: Peer | undefined;
+    const call = (_args: unknown, context: Context) => {
+      ({ peer } = context);
+      return peer.call("Foo.bar");
+    };
+    server.register({ call }, "Back");
+    expect(await outcome("Back.call", "{}")).toEqual([501, "unimplemented"]);
+    expect(peer?.isAvailable).toBe(false);
   });
 
   test.each([

@@ -4,28 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "../../src/client/client.ts";
 import { RpcError } from "../../src/errors.ts";
-import { Server } from "../../src/server/server.ts";
+import { Server, type ServerOptions } from "../../src/server/server.ts";
+import type { Context, Peer as Caller } from "../../src/service/context.ts";
+import type { Interceptor } from "../../src/service/interceptor.ts";
 import { parseAddress } from "../../src/transport/address.ts";
 import { dialPipe } from "../../src/transport/dial.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
+import { neverPings } from "../session/two-ends.ts";
 import { settle } from "../support/manual-clock.ts";
 import {
   Arith,
   jsonOption,
   jsonRequest,
   Peer,
-  setUp as setUpPeers,
+  setUp,
+  watch,
 } from "./set-up.ts";
-
-function setUp(...args: Parameters<typeof setUpPeers>) {
-  const all = setUpPeers(...args);
-  const dial = () => {
-    const [mine, theirs] = memoryPipe();
-    all.server.serve(theirs);
-    return Client.over(mine, { clock: all.clock, callTimeoutMs: 0 });
-  };
-  return { ...all, dial };
-}
 
 /** What a promise is rejected with. */
 function failure(promise: Promise<unknown>): Promise<RpcError> {
@@ -33,15 +27,6 @@ function failure(promise: Promise<unknown>): Promise<RpcError> {
     () => expect.unreachable("it did not fail"),
     (thrown) => thrown as RpcError,
   ) as Promise<RpcError>;
-}
-
-/** Looks whether a promise has settled. */
-function watch(promise: Promise<unknown>): { isDone: boolean } {
-  const watched = { isDone: false };
-  void promise.then(() => {
-    watched.isDone = true;
-  });
-  return watched;
 }
 
 describe("connections", () => {
@@ -127,6 +112,20 @@ describe("draining", () => {
     late.pipe.shutdown();
     gate.open();
     await running;
+    await drained;
+  });
+
+  test("of a time that is none is an invalid argument, and drains nothing", async () => {
+    const { server, clock, dial } = setUp();
+    const client = dial();
+    for (const wrong of [NaN, -1, "5s", null] as number[]) {
+      expect((await failure(server.drain(wrong))).code).toBe(
+        "invalid_argument",
+      );
+    }
+    expect(await client.call("Arith.sum", { a: 1, b: 2 })).toBe(3);
+    const drained = server.drain(0);
+    await clock.advance(0);
     await drained;
   });
 
@@ -419,6 +418,9 @@ test("Peer and Server share no state between connections", async () => {
 describe("options", () => {
   test.each([
     [{ handleTimeoutMs: -5 }],
+    [{ keepAlive: { busyMs: -1 } }],
+    [{ compression: { minBytes: -1 } }],
+    [{ limits: { connectionWindowBytes: NaN } }],
     [{ handleTimeoutMs: NaN }],
     [{ limits: { maxMessageBytes: -1 } }],
     [{ limits: { maxConnections: "9" as unknown as number } }],
@@ -446,4 +448,71 @@ test("a service that comes after the start is refused", async () => {
     expect.objectContaining({ code: "failed_precondition" }),
   );
   await server.close();
+});
+
+test("interceptors that are no list of functions are an invalid argument", () => {
+  const pass: Interceptor = (call, next) => next(call);
+  for (const wrong of [pass, [undefined], "pass", {}]) {
+    const interceptors = wrong as unknown as Interceptor[];
+    expect(() => new Server({ interceptors })).toThrow(
+      expect.objectContaining({ code: "invalid_argument" }),
+    );
+  }
+});
+
+describe("calls to peers", () => {
+  /** A server on a clock that stands, and what its only client's calls have as their peer. */
+  async function peerOf(
+    options: ServerOptions,
+    services: Record<string, object>,
+  ) {
+    const { server, clock } = setUp(options);
+    let peer: Caller | undefined;
+    const enter = (_args: unknown, context: Context) =>
+      void ({ peer } = context);
+    server.register({ enter }, "Desk");
+    const [near, far] = memoryPipe();
+    server.serve(far);
+    const client = Client.over(near, {
+      clock,
+      services,
+      keepAlive: neverPings,
+    });
+    await client.call("Desk.enter");
+    return { clock, peer: peer as unknown as Caller };
+  }
+
+  test.each<[ServerOptions, number]>([
+    [{}, 5_000],
+    [{ callTimeoutMs: 700 }, 700],
+  ])("wait as long as the server says: %p", async (options, timeoutMs) => {
+    const hold = () => new Promise(() => {});
+    const { clock, peer } = await peerOf(
+      { keepAlive: neverPings, ...options },
+      { Bell: { hold } },
+    );
+    const failed = failure(peer.call("Bell.hold"));
+    const seen = watch(failed);
+    await clock.advance(timeoutMs - 1);
+    expect(seen.isDone).toBe(false);
+    await clock.advance(1);
+    expect((await failed).code).toBe("deadline_exceeded");
+  });
+
+  test("for a time that is none are an invalid argument", () => {
+    for (const callTimeoutMs of [NaN, -1]) {
+      expect(() => new Server({ callTimeoutMs })).toThrow(
+        expect.objectContaining({ code: "invalid_argument" }),
+      );
+    }
+  });
+
+  test("without an answer have metadata, too", async () => {
+    const rung = Promise.withResolvers<unknown>();
+    const ring = (_args: unknown, { metadata }: Context) =>
+      rung.resolve(metadata.get("tone"));
+    const { peer } = await peerOf({}, { Bell: { ring } });
+    await peer.notify("Bell.ring", 1, { metadata: { tone: "low" } });
+    expect(await rung.promise).toBe("low");
+  });
 });

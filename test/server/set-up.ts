@@ -1,3 +1,4 @@
+import { Client } from "../../src/client/client.ts";
 import type { RpcEvent } from "../../src/events.ts";
 import { Server, type ServerOptions } from "../../src/server/server.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
@@ -135,9 +136,23 @@ export function setUp(options: ServerOptions = {}) {
     server.serve(theirs);
     return peer;
   };
+  const dial = () => {
+    const [mine, theirs] = memoryPipe();
+    server.serve(theirs);
+    return Client.over(mine, { clock, callTimeoutMs: 0 });
+  };
   const refusals = () =>
     events.flatMap((event) =>
       event.kind === "peer-refused" ? [event.error.code] : [],
     );
-  return { clock, events, gate, server, connect, refusals };
+  return { clock, events, gate, server, connect, dial, refusals };
+}
+
+/** Looks whether a promise has settled. */
+export function watch(promise: Promise<unknown>): { isDone: boolean } {
+  const watched = { isDone: false };
+  void promise.then(() => {
+    watched.isDone = true;
+  });
+  return watched;
 }

@@ -18,6 +18,7 @@ const calls: InterceptedCall[] = [
     args: 1,
     metadata: new Map([["key", "caller's"]]),
     timeoutMs: undefined,
+    timeoutUntil: undefined,
     signal: undefined,
     onMetadata: undefined,
   },
@@ -156,6 +157,26 @@ for (const call of calls) {
         "saved",
       );
       expect(seen).toEqual([failure, failure]);
+    });
+
+    test("one that does not wait for what it passes on leaves no rejection behind", async () => {
+      const unhandled: unknown[] = [];
+      const onUnhandled = (thrown: unknown) => void unhandled.push(thrown);
+      process.on("unhandledRejection", onUnhandled);
+      const careless: Interceptor = (inner, next) => {
+        void next(inner);
+        return "its own";
+      };
+      try {
+        const reply = await intercept([careless], call, () => {
+          throw new RpcError("not_found", "no such thing");
+        });
+        expect(reply).toBe("its own");
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(unhandled).toEqual([]);
+      } finally {
+        process.off("unhandledRejection", onUnhandled);
+      }
     });
 
     test("a stream comes through, wrapped or not", async () => {

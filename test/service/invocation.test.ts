@@ -43,3 +43,25 @@ test("the first reason counts", () => {
     expect(call.signal.reason).toBe(reason);
   }
 });
+
+test("metadata where there is none is an empty map of its own", () => {
+  const [one, other] = [invocation(), invocation()];
+  (one.metadata as Map<string, string>).set("key", "one's");
+  expect(one.metadata.get("key")).toBe("one's");
+  expect(other.metadata.size).toBe(0);
+  const given = new Map([["key", "given"]]);
+  other.metadata = given;
+  expect(other.metadata).toBe(given);
+});
+
+test("metadata of the answer is taken once, and the map goes on", () => {
+  const call = invocation();
+  expect(call.takeResponseMetadata()).toBeUndefined();
+  const held = call.responseMetadata;
+  held.set("first", "1");
+  const taken = call.takeResponseMetadata();
+  held.set("second", "2");
+  expect(taken).toEqual(new Map([["first", "1"]]));
+  expect(call.takeResponseMetadata()).toEqual(new Map([["second", "2"]]));
+  expect(call.takeResponseMetadata()).toBeUndefined();
+});

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
 import { currentCall, runInside } from "../../src/service/call-context.ts";
 import type { CallOptions } from "../../src/service/call-options.ts";
+import type { Interceptor } from "../../src/service/interceptor.ts";
 import { termsOf } from "../../src/session/call-terms.ts";
 import { Calls } from "../../src/session/calls.ts";
 import type { PendingCall } from "../../src/session/pending-call.ts";
@@ -114,6 +115,14 @@ describe("without a call being served", () => {
     "a timeout of %p is invalid_argument",
     (timeoutMs) => {
       expect(codeThrownBy(() => terms({ timeoutMs }))).toBe("invalid_argument");
+    },
+  );
+
+  test.each([new AbortController(), 5, "x", null])(
+    "so is a signal that is none: %#",
+    (wrong) => {
+      const options = { signal: wrong as unknown as AbortSignal };
+      expect(codeThrownBy(() => terms(options))).toBe("invalid_argument");
     },
   );
 
@@ -266,6 +275,58 @@ describe("a call that is made", () => {
     const call = await calls.go("Foo.echo", 1, { timeoutMs: -1 }).done;
     expect(call.error).toMatchObject({ code: "invalid_argument" });
     expect(started).toEqual([]);
+  });
+
+  test("of a method that is no string is invalid_argument, and is not started", async () => {
+    const { calls, started, notified } = setUp();
+    const none = undefined as unknown as string;
+    const caught = (thrown: unknown) => thrown;
+    const errors = [
+      await calls.call(none, 1).catch(caught),
+      (await calls.go(none, 1).done).error,
+      await calls.notify(none, 1).catch(caught),
+    ];
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: "invalid_argument", sent: false });
+    }
+    expect([...started, ...notified]).toEqual([]);
+  });
+
+  test("has one time for its interceptors and itself", async () => {
+    const clock = new ManualClock(nowMs);
+    const started: PendingCall[] = [];
+    const wait: Interceptor = async (call, next) => {
+      await new Promise<void>((resolve) => void clock.after(20, resolve));
+      return next(call);
+    };
+    const calls = new Calls(
+      { start: (call) => void started.push(call), notify() {} },
+      { clock, callTimeoutMs: defaultMs, interceptors: [wait] },
+    );
+    const outcome = calls
+      .call("Foo.echo", 1, { timeoutMs: 70 })
+      .catch((thrown: unknown) => thrown);
+    await clock.advance(20);
+    expect(started).toMatchObject([{ timeoutMs: 50 }]);
+    // Though nobody answers what was started.
+    await clock.advance(50);
+    expect(await outcome).toMatchObject({ code: "deadline_exceeded" });
+  });
+
+  test("that cannot be started rejects", async () => {
+    const calls = new Calls(
+      {
+        start: () => {
+          throw new RpcError("internal", "no session");
+        },
+        notify() {},
+      },
+      { clock: new ManualClock(), callTimeoutMs: 0, interceptors: [] },
+    );
+    const error = await calls
+      .call("Foo.echo", 1)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "internal" });
   });
 
   test("with a stream runs that where the call is made, whoever asks for its items", async () => {

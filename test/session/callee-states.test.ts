@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Told } from "../codec/recorder.ts";
 import { settle } from "../support/manual-clock.ts";
 import { Reading } from "./reading.ts";
@@ -245,3 +245,62 @@ for (const [state, row] of table) {
     });
   }
 }
+
+test("a cancel of a seq that was never requested leaves a later request alone", async () => {
+  const { peer } = oneEnd("accept");
+  await peer.heard();
+  peer.say((codec, out) => {
+    codec.writeRequest(out, headOf(1, "echo"), "a");
+    codec.writeCancel(out, 2);
+    codec.writeRequest(out, headOf(2, "echo"), "b");
+  });
+  expect(await peer.heard()).toMatchObject([
+    { seq: 1 },
+    { seq: 2, reply: "b" },
+  ]);
+});
+
+describe("credit that comes before the reply has begun", () => {
+  /** What is heard of a stream of 10 items with a window of one. */
+  async function itemsHeard(say: (peer: RawPeer) => void): Promise<number> {
+    const { peer } = oneEnd("accept", {
+      peerWindows: { streamWindowBytes: 64, connectionWindowBytes: 1e6 },
+    });
+    await peer.heard();
+    say(peer);
+    const heard = await peer.heard();
+    return heard.filter(({ kind }) => kind === "item").length;
+  }
+
+  test("is kept", async () => {
+    const items = await itemsHeard((peer) =>
+      peer.say((codec, out) => {
+        codec.writeRequest(out, headOf(1, "count"), 10);
+        codec.session?.writeCredit(out, 1, false, 64);
+        codec.session?.writeCredit(out, 1, false, 64);
+      }),
+    );
+    expect(items).toBe(3);
+  });
+
+  test("is not where the call was never requested", async () => {
+    const items = await itemsHeard((peer) =>
+      peer.say((codec, out) => {
+        codec.session?.writeCredit(out, 1, false, 64);
+        codec.writeRequest(out, headOf(1, "count"), 10);
+      }),
+    );
+    expect(items).toBe(1);
+  });
+
+  test("is not once the call is over", async () => {
+    const items = await itemsHeard((peer) => {
+      peer.say((codec, out) => {
+        codec.writeRequest(out, headOf(1, "echo"), 1);
+        codec.session?.writeCredit(out, 1, false, 64);
+      });
+      peer.request(1, "count", 10);
+    });
+    expect(items).toBe(1);
+  });
+});

@@ -639,3 +639,28 @@ test("events of a pipe that is over change nothing", async () => {
   expect(dial.events).toEqual([]);
   expect(accept.isClosed).toBe(true);
 });
+
+test("a call whose signal cannot be let go keeps none of the others in flight", async () => {
+  const { dial } = twoEnds();
+  const { signal } = new AbortController();
+  signal.removeEventListener = () => {
+    throw new Error("not this one");
+  };
+  const calls = [dial.call("hold", 1, { signal }), dial.call("hold", 2)];
+  await settle();
+  dial.session.abort(new RpcError("unavailable", "gone"));
+  await settle();
+  expect(calls.map(({ outcomes }) => outcomes.length)).toEqual([1, 1]);
+  expect(dial.session.inFlightCount).toBe(0);
+});
+
+test("a call whose signal cannot be watched is not in flight", () => {
+  const { dial } = twoEnds();
+  const { signal } = new AbortController();
+  const own = new Error("not this one");
+  signal.addEventListener = () => {
+    throw own;
+  };
+  expect(() => dial.call("hold", 1, { signal })).toThrow(own);
+  expect(dial.session.inFlightCount).toBe(0);
+});

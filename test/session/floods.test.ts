@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { SessionMessages } from "../../src/codec/codec.ts";
 import { RpcError } from "../../src/errors.ts";
 import type { SendBuffer } from "../../src/wire/send-buffer.ts";
+import { kinds } from "../../src/wire/frame.ts";
+import { frame } from "../codec/frames.ts";
 import { settle } from "../support/manual-clock.ts";
-import { type End, oneEnd, type RawPeer, twoEnds } from "./two-ends.ts";
+import { type End, headOf, oneEnd, type RawPeer, twoEnds } from "./two-ends.ts";
 
 const cut = [{ kind: "connection-cut", error: { code: "resource_exhausted" } }];
 
@@ -38,9 +40,24 @@ const frames: [
   ["ends of replies", (s, out) => s.writeEnd(out, 7, true)],
   ["pongs", (s, out) => s.writePong(out, 0)],
   [
-    "settings",
+    "answers to nothing",
+    (_, out, { codec }) => codec.writeResponse(out, 7, "", 1),
+  ],
+  ["streams to nothing", (s, out) => s.writeStreamed(out, 7)],
+  [
+    "errors to nothing",
     (_, out, { codec }) =>
-      codec.writeSettings(out, { protocol: 1, maxMessageBytes: 1_000 }),
+      codec.writeError(out, 7, "", new RpcError("aborted", "no")),
+  ],
+  ["items of arguments to nothing", (s, out) => s.writeItem(out, 7, false, 1)],
+  ["items of replies to nothing", (s, out) => s.writeItem(out, 7, true, 1)],
+  [
+    "pieces without bytes",
+    (_, out) => out.writeBytes(frame({ kind: kinds.piece, seq: 7 })),
+  ],
+  [
+    "frames of unknown kinds",
+    (_, out) => out.writeBytes(frame({ kind: 0xff })),
   ],
 ];
 
@@ -93,6 +110,8 @@ test("one of goaways, too, though it ends the session by itself", async () => {
 test("items that nobody waits for pay for no control frames", async () => {
   const { end, peer } = oneEnd("accept");
   await peer.heard();
+  peer.request(7, "echo", 1);
+  await peer.heard();
   const sent = await flood(end, peer, (session, out) => {
     session.writeItem(out, 7, false, 1);
     session.writePong(out, 0);
@@ -135,4 +154,69 @@ test("nor is one whose reader leaves each of 300 streams with all of its window 
   const call = ends.dial.call("echo", "on");
   await settle();
   expect(call.reply).toBe("on");
+});
+
+describe("large arguments", () => {
+  const large = "x".repeat(20_000);
+  const limits = { maxArgumentBytes: 50_000 };
+  const refused = {
+    kind: "error",
+    code: "resource_exhausted",
+    error: { sent: false },
+  };
+
+  test("of handlers that run are counted until they have answered", async () => {
+    const { end, peer } = oneEnd("accept", { limits });
+    for (const seq of [1, 2, 3]) peer.request(seq, "hold", large);
+    peer.request(4, "echo", "small");
+    expect((await peer.heard()).slice(1)).toMatchObject([
+      { ...refused, seq: 3 },
+      { kind: "response", seq: 4 },
+    ]);
+    end.foo.held[0]?.resolve("done");
+    await peer.heard();
+    peer.request(5, "echo", large);
+    expect(await peer.heard()).toMatchObject([{ kind: "response", seq: 5 }]);
+  });
+
+  test.each(["echo", "fail", "count", "nope"])(
+    "of calls of %s that are over count no more",
+    async (method) => {
+      const { peer } = oneEnd("accept", { limits });
+      await peer.heard();
+      for (let seq = 1; seq <= 9; seq++) {
+        peer.request(seq, method, large);
+        const heard = await peer.heard();
+        expect(heard).not.toMatchObject([{ code: "resource_exhausted" }]);
+      }
+    },
+  );
+
+  test("of one chunk are refused before they are decoded", async () => {
+    const { end, peer } = oneEnd("accept", { limits });
+    await peer.heard();
+    peer.say((codec, out) => {
+      for (let seq = 1; seq <= 9; seq++) {
+        codec.writeRequest(out, headOf(seq, "echo"), large);
+      }
+    });
+    const heard = await peer.heard();
+    expect(end.foo.started).toHaveLength(2);
+    expect(heard.filter(({ kind }) => kind === "error")).toHaveLength(7);
+  });
+
+  test("of calls that were taken back before their turn count no more", async () => {
+    const { end, peer } = oneEnd("accept", { limits });
+    await peer.heard();
+    for (let seq = 1; seq <= 9; seq++) {
+      peer.say((codec, out) => {
+        codec.writeRequest(out, headOf(seq, "hold"), large);
+        codec.writeCancel(out, seq);
+      });
+    }
+    expect(await peer.heard()).toEqual([]);
+    expect(end.foo.started).toEqual([]);
+    peer.request(10, "echo", large);
+    expect(await peer.heard()).toMatchObject([{ kind: "response", seq: 10 }]);
+  });
 });

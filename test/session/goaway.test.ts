@@ -221,6 +221,84 @@ describe("who goes away", () => {
   });
 });
 
+describe("calls back", () => {
+  test("go on from who has gone away, while something runs", async () => {
+    const ends = twoEnds();
+    const call = ends.dial.call("hold", 1);
+    await settle();
+    const finished = ends.accept.session.finish();
+    await settle();
+    const [held] = ends.accept.foo.held;
+    expect(held?.context.peer.isAvailable).toBe(true);
+    const back = held?.context.peer.call("Foo.echo", "back");
+    await settle();
+    expect(await back).toBe("back");
+    expect(ends.dial.session.isAvailable).toBe(false);
+    held?.resolve("done");
+    await finished;
+    expect(call.reply).toBe("done");
+    expect(held?.context.peer.isAvailable).toBe(false);
+    await settle();
+    await expectNothingLeft(ends);
+  });
+
+  test("do not begin once nothing runs, though answers still go out", async () => {
+    const { far, end, peer } = oneEnd("accept", { capacityBytes: 1_000 });
+    await peer.heard();
+    far.pause();
+    peer.request(1, "text", 200_000);
+    await settle();
+    void end.session.finish();
+    await settle();
+    expect(end.isClosed).toBe(false);
+    const late = end.call("echo");
+    expect(late.error).toMatchObject({ code: "unavailable", sent: false });
+    far.resume();
+    expect(await peer.heard()).toMatchObject([
+      { kind: "goaway" },
+      { kind: "response", seq: 1 },
+      { kind: "error", seq: 0 },
+    ]);
+  });
+
+  test("do not go to a dialling end that goes away, whose own go on until it ends", async () => {
+    const ends = twoEnds();
+    const call = ends.dial.call("hold", 1);
+    await settle();
+    const finished = ends.dial.session.finish();
+    await settle();
+    const [held] = ends.accept.foo.held;
+    expect(held?.context.peer.isAvailable).toBe(false);
+    const refused = ends.accept.call("echo");
+    expect(refused.error).toMatchObject({ code: "unavailable", sent: false });
+    const next = ends.dial.call("echo", 2);
+    await settle();
+    expect(next.reply).toBe(2);
+    held?.resolve("done");
+    await finished;
+    expect(call.reply).toBe("done");
+    await settle();
+    await expectNothingLeft(ends);
+  });
+
+  test("an accepting end with nothing to do leaves the end to the dialling end that goes away", async () => {
+    const { end, peer } = oneEnd("accept");
+    await peer.heard();
+    peer.say((codec, out) => codec.session?.writeGoaway(out, 0, draining));
+    peer.request(1, "echo", "still asked");
+    expect(await peer.heard()).toMatchObject([
+      { kind: "response", seq: 1, reply: "still asked" },
+    ]);
+    expect(end.session.isAvailable).toBe(false);
+    expect(peer.ear.ends).toBe(0);
+    void end.session.finish();
+    expect(await peer.heard()).toMatchObject([
+      { kind: "goaway", lastSeq: 1 },
+      { kind: "error", seq: 0 },
+    ]);
+  });
+});
+
 test("items that were read after the connection has ended are all there", async () => {
   const ends = twoEnds();
   const call = ends.dial.call("count", 500);

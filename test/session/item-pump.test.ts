@@ -42,6 +42,7 @@ class Bench {
   onItem: (item: unknown) => void = () => {};
 
   readonly sender = {
+    hasSession: true,
     holdsItem: () => this.holds,
     item: (ofSeq: number, isAnswer: boolean, item: unknown): number => {
       expect([ofSeq, isAnswer]).toEqual([seq, true]);
@@ -227,7 +228,23 @@ describe("an item that cannot be sent", () => {
     return bench;
   }
 
-  test("ends the source, and then fails the stream", async () => {
+  test("fails the stream without waiting for the source, which is ended beside it", async () => {
+    const bench = refusing();
+    let returns = 0;
+    await bench.run(
+      sourceOf({
+        next: () => ({ done: false, value: "bad" }),
+        return: () => {
+          returns++;
+          return new Promise(() => {});
+        },
+      }),
+    );
+    expect(bench.told).toEqual([unsendable]);
+    expect(returns).toBe(1);
+  });
+
+  test("ends the source, and fails the stream", async () => {
     const bench = refusing();
     const feed = new Feed();
     feed.give("good", "bad", "never");

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
+import type { Context } from "../../src/service/context.ts";
 import { kinds } from "../../src/wire/frame.ts";
 import type { Metadata } from "../../src/wire/metadata.ts";
 import { settle } from "../support/manual-clock.ts";
 import { Feed } from "./feed.ts";
-import { expectNothingLeft, oneEnd, twoEnds } from "./two-ends.ts";
+import { expectNothingLeft, oneEnd, StartedCall, twoEnds } from "./two-ends.ts";
 
 const some: Metadata = new Map<string, string | Uint8Array>([
   ["user", "Zoë"],
@@ -211,3 +212,67 @@ describe("with a stream", () => {
     }
   });
 });
+
+test("a map that a handler holds goes on with a stream's end", async () => {
+  const { told, call, feed, metadata } = await startedStream();
+  metadata.set("second", "2");
+  feed?.end();
+  await settle();
+  call.read();
+  await settle();
+  expect(told).toEqual([new Map([["first", "1"]]), new Map([["second", "2"]])]);
+});
+
+/** A stream whose handler has set metadata before it began, and holds the map. */
+async function startedStream() {
+  const ends = twoEnds();
+  const told: Metadata[] = [];
+  let metadata = new Map<string, string | Uint8Array>();
+  const feed = new Feed();
+  ends.accept.services.register(
+    {
+      items(_: unknown, context: Context) {
+        metadata = context.responseMetadata;
+        metadata.set("first", "1");
+        return feed.items();
+      },
+    },
+    "Bar",
+  );
+  const call = new StartedCall("Bar.items", 0, 0, undefined);
+  call.pending.onMetadata = (each) => void told.push(each);
+  ends.dial.session.start(call.pending);
+  await settle();
+  return { told, call, feed, metadata };
+}
+
+test.each([
+  ["throws", () => throwOwn()],
+  ["rejects", async () => throwOwn()],
+])(
+  "an onMetadata that %s is a warning, and costs no call",
+  async (_, listen) => {
+    const warned: Error[] = [];
+    const onWarning = (warning: Error) => void warned.push(warning);
+    process.on("warning", onWarning);
+    try {
+      const { dial, accept } = twoEnds();
+      const call = dial.call("hold", 0, { onMetadata: listen });
+      await settle();
+      accept.foo.held[0]?.context.responseMetadata.set("key", "value");
+      accept.foo.held[0]?.resolve("reply");
+      await settle();
+      expect(call.reply).toBe("reply");
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(warned.map(({ cause }) => cause)).toEqual([own]);
+    } finally {
+      process.off("warning", onWarning);
+    }
+  },
+);
+
+const own = new Error("a listener's own");
+
+function throwOwn(): never {
+  throw own;
+}

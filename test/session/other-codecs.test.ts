@@ -25,9 +25,12 @@ test.each(codecs)(
     const { dial, accept } = ends;
     const call = dial.call("hold", 1);
     const feed = new Feed();
+    let returns = 0;
+    const source = feed.items();
+    source.return = async () => ({ done: true, value: void returns++ });
     const refused = [
       dial.call("echo", 1, { metadata: new Map([["key", "value"]]) }),
-      dial.call("collect", feed.items()),
+      dial.call("collect", source),
       dial.call("count", 3),
     ];
     await settle();
@@ -38,6 +41,7 @@ test.each(codecs)(
     ]);
     // Neither source was asked, and nothing but the stream's handler has run.
     expect(feed.pulls).toBe(0);
+    expect(returns).toBe(1);
     expect(accept.foo.started).toEqual([1]);
     accept.foo.held[0]?.context.responseMetadata.set("key", "dropped");
     accept.foo.held[0]?.resolve(2);

@@ -51,6 +51,8 @@ class Told {
     return this.holds;
   }
   scheduleItems(): void {}
+  readonly hasSession = true;
+
   dropItem(seq: number): void {
     this.told.push(["dropItem", seq]);
   }

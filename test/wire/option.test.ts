@@ -169,3 +169,11 @@ test("only an LF ends the Option's line", () => {
   expect(isLineFeed(13)).toBe(false);
   expect(isLineFeed(undefined)).toBe(false);
 });
+
+test("windows above 2^53-1 are taken for that", () => {
+  const text = `{"MagicNumber":3927900,"CodecType":"x","StreamWindow":1e300,"ConnectionWindow":1e16}`;
+  expect(parseOption(text)).toMatchObject({
+    option: { StreamWindow: 2 ** 53 - 1, ConnectionWindow: 2 ** 53 - 1 },
+    error: undefined,
+  });
+});

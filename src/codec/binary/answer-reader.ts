@@ -1,4 +1,4 @@
-import type { RpcError } from "../../errors.ts";
+import { codeOf, RpcError } from "../../errors.ts";
 import { flags } from "../../wire/frame.ts";
 import type { FrameReader } from "../../wire/frame-reader.ts";
 import type { Limits } from "../../wire/limits.ts";
@@ -12,6 +12,9 @@ import { frameMetadata, frameMetadataEnd } from "./frame-metadata.ts";
 import { PartialResponse } from "./partial-message.ts";
 import type { OutgoingPieces } from "./pieces.ts";
 import { refuseBody } from "./stream-reader.ts";
+
+/** A reply of up to so many bytes is decoded without asking whether it is awaited. */
+const freeReplyBytes = 4 * 1024;
 
 /** What comes over one binary connection in answer to requests. It ends the pieces of its request that were to go out. */
 export class AnswerReader {
@@ -50,12 +53,16 @@ export class AnswerReader {
     try {
       const at = frameMetadataEnd(frames, start);
       metadata = frameMetadata(frames, start, at, this.#limits);
-      if ((flag & flags.pieces) === 0) reply = this.#bodies.read(at);
-      else if (inbound.awaits(seq, true)) {
+      const isLarge = this.#bodies.declaredBytes(at) > freeReplyBytes;
+      const isInPieces = (flag & flags.pieces) !== 0;
+      // Whether somebody waits is asked a second time when it is told: not of small ones.
+      const isDropped = (isLarge || isInPieces) && !inbound.awaits(seq, true);
+      if (!isDropped && !isInPieces) reply = this.#bodies.read(at);
+      else if (!isDropped) {
         this.#bodies.announce(at, true, new PartialResponse(seq, metadata));
         return;
       }
-      // Nobody keeps the pieces of one that is not awaited; it is told so that it is counted.
+      // Nobody decodes or keeps one that is not awaited; it is told so that it is counted.
     } catch (thrown) {
       inbound.error(seq, badReply(thrown));
       return;
@@ -89,8 +96,20 @@ export class AnswerReader {
   /** The error of the current frame. */
   error(): RpcError {
     const frames = this.#frames;
+    let at: number;
     try {
-      const at = frameMetadataEnd(frames, frames.start);
+      at = frameMetadataEnd(frames, frames.start);
+    } catch {
+      // Without the end of its metadata nobody finds the message: its code is left.
+      return new RpcError(
+        codeOf(frames.code),
+        "the error's message is cut off",
+        {
+          sent: (frames.flags & flags.notStarted) === 0,
+        },
+      );
+    }
+    try {
       return readError(frames, at, this.#details);
     } catch (thrown) {
       return badReply(thrown);

@@ -105,12 +105,15 @@ export class BinaryReader {
         inbound.pong(frames.seq);
         break;
       case kinds.settings:
-        this.#readSettings(inbound);
-        break;
+        throw new RpcError(
+          "internal",
+          "settings come once, from the accepting end",
+        );
       default:
         if ((frames.kind & ignorableBit) === 0) {
           throw new RpcError("internal", `unknown frame kind ${frames.kind}`);
         }
+        inbound.idle();
     }
     return true;
   }
@@ -186,9 +189,14 @@ export class BinaryReader {
         refuseBody(frames);
         refuseOneWayStream(head);
       } else if ((flag & flags.pieces) !== 0) {
+        this.#bodies.admit(at, inbound);
         this.#bodies.announce(at, false, new PartialRequest(head));
         return;
-      } else args = this.#bodies.read(at);
+      } else {
+        const heldBytes = this.#bodies.admit(at, inbound);
+        args = this.#bodies.read(at);
+        if (heldBytes > 0) head.argumentBytes = heldBytes;
+      }
     } catch (thrown) {
       inbound.badRequest(head, badArgument(thrown));
       return;

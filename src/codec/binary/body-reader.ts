@@ -1,3 +1,4 @@
+import { RpcError } from "../../errors.ts";
 import { flags } from "../../wire/frame.ts";
 import type { FrameReader } from "../../wire/frame-reader.ts";
 import type { Limits } from "../../wire/limits.ts";
@@ -8,6 +9,9 @@ import type { Bodies } from "./body.ts";
 import { type BodyCompression, plainLengthBytes } from "./compression.ts";
 import { PartialBodies } from "./partial-bodies.ts";
 import type { PartialMessage } from "./partial-message.ts";
+
+/** Arguments of up to so many bytes are not counted: the number of calls bounds them. */
+const freeArgumentBytes = 16 * 1024;
 
 /** A body of which pieces are to come. */
 interface Announced {
@@ -20,6 +24,7 @@ interface Announced {
 /** Bodies as they come: in the frame of their message, or in pieces behind it. */
 export class BodyReader {
   readonly #frames: FrameReader;
+  readonly #limits: Limits;
   readonly #bodies: Bodies;
   readonly #compression: BodyCompression;
   /** Of requests, and of the items of their arguments. */
@@ -34,6 +39,7 @@ export class BodyReader {
     compression: BodyCompression,
   ) {
     this.#frames = frames;
+    this.#limits = limits;
     this.#bodies = bodies;
     this.#compression = compression;
     this.#arguments = new PartialBodies(limits);
@@ -53,6 +59,28 @@ export class BodyReader {
     const plainBytes = this.#readPlainLength(at);
     const packed = bytes.subarray(at + plainLengthBytes, end);
     return this.#inflate(encoding, packed, plainBytes);
+  }
+
+  /**
+   * The body of the current request, at `at`, before it is decoded or its
+   * pieces are kept: its bytes where they count as held, else 0.
+   *
+   * @throws RpcError resource_exhausted  too many are held; the call was not started
+   */
+  admit(at: number, inbound: Inbound): number {
+    return this.#admit(this.declaredBytes(at), inbound);
+  }
+
+  #admit(bytes: number, inbound: Inbound): number {
+    if (bytes <= freeArgumentBytes) return 0;
+    const { maxArgumentBytes } = this.#limits;
+    const heldBytes = inbound.heldArgumentBytes;
+    if (heldBytes === 0 || heldBytes + bytes <= maxArgumentBytes) return bytes;
+    throw new RpcError(
+      "resource_exhausted",
+      `calls with ${heldBytes} bytes of large arguments are running: try again later`,
+      { sent: false },
+    );
   }
 
   /**
@@ -85,6 +113,10 @@ export class BodyReader {
   /** @throws RpcError internal  more bytes than were announced: the framing is broken */
   readPiece(inbound: Inbound): void {
     const { seq, flags: flag, bytes, start, end } = this.#frames;
+    if (start === end) {
+      inbound.idle();
+      return;
+    }
     const partial = this.#partial((flag & flags.answer) !== 0);
     if (partial.isFullFor(seq)) {
       partial
@@ -101,6 +133,9 @@ export class BodyReader {
     const { message, encoding, plainBytes } = body.head;
     let value: unknown;
     try {
+      if (message.holdArgument !== undefined) {
+        message.holdArgument(this.#admit(plainBytes ?? body.length, inbound));
+      }
       value =
         plainBytes === undefined
           ? this.#bodies.decode(encoding, body.bytes, 0, body.length)

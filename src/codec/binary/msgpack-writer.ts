@@ -298,7 +298,10 @@ function within(step: string, thrown: unknown): unknown {
 function refuseHidden(value: object): void {
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   if (tag !== "Object") {
-    throw new Culprit(`is of kind ${tag}, whose content cannot travel`);
+    const remedy = tag === "Generator" ? ": write async * for a stream" : "";
+    throw new Culprit(
+      `is of kind ${tag}, whose content cannot travel${remedy}`,
+    );
   }
 }
 

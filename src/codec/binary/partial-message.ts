@@ -7,6 +7,8 @@ import { badArgument, badReply, tellBadItem } from "./bad-body.ts";
 export interface PartialMessage {
   /** What it takes of a window; 0 for all but items. */
   readonly chargedBytes: number;
+  /** Told what its argument counts for, before it is decoded; only requests have it. */
+  holdArgument?(bytes: number): void;
   tell(inbound: Inbound, body: unknown): void;
   /** The body came and cannot be read. */
   fail(inbound: Inbound, thrown: unknown): void;
@@ -20,6 +22,10 @@ export class PartialRequest implements PartialMessage {
 
   constructor(head: RequestHead) {
     this.#head = head;
+  }
+
+  holdArgument(bytes: number): void {
+    if (bytes > 0) this.#head.argumentBytes = bytes;
   }
 
   tell(inbound: Inbound, args: unknown): void {

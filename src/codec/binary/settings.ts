@@ -33,8 +33,12 @@ export function readSettings({ bytes, start, end }: FrameReader): Settings {
       return {
         protocol,
         maxMessageBytes,
-        ...(streamWindowBytes !== undefined && { streamWindowBytes }),
-        ...(connectionWindowBytes !== undefined && { connectionWindowBytes }),
+        ...(streamWindowBytes !== undefined && {
+          streamWindowBytes: capped(streamWindowBytes),
+        }),
+        ...(connectionWindowBytes !== undefined && {
+          connectionWindowBytes: capped(connectionWindowBytes),
+        }),
         // Another one was not asked for.
         ...(compression === "zstd" && { compression }),
       };
@@ -45,8 +49,14 @@ export function readSettings({ bytes, start, end }: FrameReader): Settings {
   throw new RpcError("internal", "the peer's settings cannot be read");
 }
 
+function capped(bytes: number): number {
+  return Math.min(bytes, Number.MAX_SAFE_INTEGER);
+}
+
 function isWindow(value: unknown): boolean {
-  return value === undefined || value === 0 || isCount(value);
+  return (
+    value === undefined || (Number.isInteger(value) && (value as number) >= 0)
+  );
 }
 
 function isCount(value: unknown): boolean {
