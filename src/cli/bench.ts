@@ -15,6 +15,7 @@ import {
 import { findExecutable } from "../bench/executable.ts";
 import { renderJson, renderReport } from "../bench/report.ts";
 import { workloadOf } from "../bench/workload.ts";
+import { binaryCodecType } from "../codec/table.ts";
 import { RpcError } from "../errors.ts";
 import { checkCodec, codecType } from "./codec-kind.ts";
 import { type CliCommand, defineSubcommand } from "./command.ts";
@@ -108,6 +109,7 @@ connection was made, 4 deadline exceeded, 130 interrupted.
       throw new UsageError("--duration=0: write how long, as in 4s");
     }
     const target = targetOf(parsed, io);
+    checkStreams(parsed, measured, target);
     const against = await againstOf(parsed, measured, io);
     using signals = new Signals(io);
     try {
@@ -180,6 +182,24 @@ function targetOf(
   }
   const command = [...selfCommand(), "bench", serveFlag];
   return { command, env: selfEnv(io.env) };
+}
+
+/** @throws UsageError a case that streams, with a server or a codec that has no such streams */
+function checkStreams(
+  { values }: Parsed<typeof flags>,
+  { name, stream }: BenchCase,
+  target: BenchOptions["target"],
+): void {
+  if (stream === undefined) return;
+  if ("address" in target) {
+    throw new UsageError(
+      `--case=${name}: only the server that bench starts has its streams: leave out --server, or name one of your methods with --method`,
+    );
+  }
+  if ((values.codec ?? binaryCodecType) === binaryCodecType) return;
+  throw new UsageError(
+    `--case=${name}: only the binary codec carries streams: leave out --codec`,
+  );
 }
 
 /** @throws UsageError no geerpc */

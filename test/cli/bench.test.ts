@@ -83,6 +83,18 @@ test.each([
   ["beside --server", () => ["--against", self, "--server", "127.0.0.1:1"]],
   ["a case that is none", () => ["--case", "sums"]],
   ["a case and a method", () => ["--case", "sum", "--method", "Foo.Echo"]],
+  [
+    "a case that streams, of another's server",
+    () => ["--case", "stream-small", "--server", "127.0.0.1:1"],
+  ],
+  [
+    "a case that streams beside calls, of another's server",
+    () => ["--case", "beside-stream", "--server", "127.0.0.1:1"],
+  ],
+  [
+    "a case that streams, over a codec without streams",
+    () => ["--case", "stream-64k", "--codec", "json"],
+  ],
   ["a case and an argument", () => ["--case", "sum", "--args", "1"]],
 ])("wrong usage: %s", async (_name, words) => {
   const { code, io } = await bench(words());

@@ -216,6 +216,17 @@ describe("--items", () => {
     expect((await ended).code).toBe(130);
   });
 
+  test("as a reply over a codec without streams: exit 1, and what to use", async () => {
+    const args = ["Streams.failing", "--codec=json", ...at];
+    expect(await client(args)).toMatchObject({
+      code: 1,
+      error: {
+        code: "unimplemented",
+        message: expect.stringContaining("binary codec"),
+      },
+    });
+  });
+
   test("over a codec without streams: exit 1", async () => {
     const args = ["Streams.given", "--codec=json", ...at];
     expect(await given("1", ...args)).toMatchObject({
