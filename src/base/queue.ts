@@ -1,3 +1,5 @@
+const keptItems = 1024;
+
 /** First in, first out, each in O(1) however long it gets. */
 export class Queue<T> {
   #items: (T | undefined)[] = [];
@@ -29,7 +31,9 @@ export class Queue<T> {
   }
 
   clear(): void {
-    this.#items = [];
+    // One that is filled and emptied again and again keeps its room.
+    if (this.#items.length <= keptItems) this.#items.length = 0;
+    else this.#items = [];
     this.#head = 0;
   }
 

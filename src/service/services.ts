@@ -38,6 +38,7 @@ interface Service {
  */
 export class Services {
   readonly #services = new Map<string, Service>();
+  #last: Method | undefined;
   readonly #methods = new Map<string, Method>();
   /** Hooks run once, over the services that are there then. */
   #isClosedToMore = false;
@@ -122,8 +123,13 @@ export class Services {
    * @throws RpcError unimplemented     no such service, or no such method of it
    */
   find(serviceMethod: string): Method {
+    // Names are interned by a connection: mostly it is the same string again.
+    if (serviceMethod === this.#last?.serviceMethod) return this.#last;
     const method = this.#methods.get(serviceMethod);
-    if (method !== undefined) return method;
+    if (method !== undefined) {
+      this.#last = method;
+      return method;
+    }
     // The original's words, which its clients know.
     const parts = splitServiceMethod(serviceMethod);
     if (parts === undefined) {

@@ -2,6 +2,7 @@ import { Alarm } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import type { PendingCall } from "./pending-call.ts";
+import { SeqTable } from "./seq-table.ts";
 
 /**
  * Calls that were started and not yet answered, by seq.
@@ -13,7 +14,7 @@ import type { PendingCall } from "./pending-call.ts";
  * in ms.
  */
 export class CallsInFlight {
-  readonly #calls = new Map<number, PendingCall>();
+  readonly #calls = new SeqTable<PendingCall>();
   readonly #deadlines: Alarm;
   readonly #expired: (call: PendingCall) => void;
   /** Answers that nobody waited for any more. */
@@ -30,11 +31,11 @@ export class CallsInFlight {
   }
 
   has(seq: number): boolean {
-    return this.#calls.has(seq);
+    return this.#calls.get(seq) !== undefined;
   }
 
   add(call: PendingCall): void {
-    this.#calls.set(call.seq, call);
+    this.#calls.add(call);
     if (call.deadlineAt < Infinity) this.#deadlines.by(call.deadlineAt);
   }
 
@@ -52,7 +53,7 @@ export class CallsInFlight {
 
   /** A snapshot of them, oldest first. */
   all(): PendingCall[] {
-    return [...this.#calls.values()];
+    return this.#calls.all();
   }
 
   /** Takes the call out; whoever does completes it. */
@@ -63,7 +64,7 @@ export class CallsInFlight {
   /** Ends every call; `errorOf` makes the error of each. One that throws at that keeps none of the others. */
   failAll(errorOf: (call: PendingCall) => RpcError): void {
     this.#deadlines.stop();
-    const calls = [...this.#calls.values()];
+    const calls = this.#calls.all();
     this.#calls.clear();
     for (const call of calls) {
       try {
@@ -76,7 +77,7 @@ export class CallsInFlight {
 
   #expire(now: number): number {
     let next = Infinity;
-    for (const call of this.#calls.values()) {
+    for (const call of this.#calls.all()) {
       if (call.deadlineAt <= now) this.#expired(call);
       else if (call.deadlineAt < next) next = call.deadlineAt;
     }

@@ -89,6 +89,50 @@ function encodingOf(bytes: Uint8Array): number {
   return bytes[2] as number;
 }
 
+describe("a body that is one number", () => {
+  const read = (text: string): Told => {
+    const content = requestContent(1, name("Arith.sum"), Buffer.from(text));
+    const told = ends.accepted(
+      request({ flags: flags.named, seq: 1, content }),
+    );
+    return told.takeOne();
+  };
+
+  test.each(["0", "7", "10", "999999999999999", "1000000000000000"])(
+    "%s is read as JSON reads it",
+    (text) => {
+      expect(read(text)).toMatchObject({ args: JSON.parse(text) });
+    },
+  );
+
+  test.each(["-1", "1.5", "1e3", "9007199254740993", " 1", "1 "])(
+    "so is %p",
+    (text) => {
+      expect(read(text)).toMatchObject({ args: JSON.parse(text) });
+    },
+  );
+
+  test.each(["", "00", "01", "1:", "1/", "+1", "1x", "0x1"])(
+    "%p is none",
+    (text) => {
+      expect(codeOf(read(text))).toBe("invalid_argument");
+    },
+  );
+
+  test.each([0, -0, 1, -1, 0.1, 1e21, 2 ** 53, -1e-7, NaN, Infinity])(
+    "%p arrives",
+    (number) => {
+      const told = ends.dialled(sentReply(number)).takeOne();
+      expect(told).toEqual({ kind: "response", seq: 1, reply: number });
+    },
+  );
+
+  function sentReply(reply: unknown): Uint8Array {
+    ends.accept.writeResponse(ends.out, 1, "", reply);
+    return takeAll(ends.accept, ends.out);
+  }
+});
+
 describe("a request's fixed part", () => {
   test.each([
     [0, 0],

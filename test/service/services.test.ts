@@ -38,6 +38,14 @@ describe("register", () => {
     expect(services.find("Arith.sum")).toBe(first);
   });
 
+  test("methods are told apart, in whatever order they are asked for", () => {
+    const services = new Services();
+    services.register({ one: nothing, two: nothing }, "Each");
+    const names = ["Each.one", "Each.two", "Each.two", "Each.one"];
+    const found = names.map((name) => services.find(name).serviceMethod);
+    expect(found).toEqual(names);
+  });
+
   test("a plain object needs a name", () => {
     const services = new Services();
     const bare = Object.assign(Object.create(null) as object, { a: nothing });

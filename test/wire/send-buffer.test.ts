@@ -21,6 +21,23 @@ describe("SendBuffer", () => {
     expect(out.length).toBe(18);
   });
 
+  test.each([
+    "",
+    "a",
+    "x".repeat(16),
+    "x".repeat(17),
+    "abcdefghijklmné",
+    "\x7f\x80",
+    "\ud800",
+    "ab😀",
+  ])("%j becomes its UTF-8, alone and behind others", (text) => {
+    const out = new SendBuffer(1);
+    for (let count = 0; count < 3; count++) {
+      expect(out.writeText(text)).toBe(Buffer.byteLength(text));
+    }
+    expect(Buffer.from(out.pending())).toEqual(Buffer.from(text + text + text));
+  });
+
   test("grows with data pending, and takes from the front in between", () => {
     const random = testRandom();
     const out = new SendBuffer();
