@@ -130,6 +130,11 @@ export class RpcError extends Error {
   }
 }
 
+/** What becomes of a call that its caller has taken back. */
+export function cancelledError(): RpcError {
+  return new RpcError("cancelled", "the caller cancelled the call");
+}
+
 function convert(thrown: unknown, fallback: Code): RpcError {
   const text =
     thrown instanceof Error ? String(thrown.message) : textOf(thrown);

@@ -19,6 +19,11 @@ export function isAsyncIterable(
   );
 }
 
+/** What an iterator says behind its last item. */
+export function done(): IteratorReturnResult<undefined> {
+  return { done: true, value: undefined };
+}
+
 /** Ends an iterable that nobody reads: what it holds is let go. */
 export async function closeUnread(
   items: AsyncIterable<unknown>,

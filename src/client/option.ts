@@ -3,13 +3,12 @@ import {
   encodeOption,
   encodePaddedOption,
   magicNumber,
+  nanosecondsPerMs,
   type Option,
   protocolVersion,
 } from "../wire/option.ts";
 import { ownWindows } from "../session/windows.ts";
 import type { ResolvedClientOptions } from "./options.ts";
-
-const nanosecondsPerMs = 1e6;
 
 /** What goes out first: nothing to peers that know no Option. */
 export function optionBytes(

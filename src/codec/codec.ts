@@ -42,7 +42,7 @@ export interface RequestHead {
   untilReply?: boolean;
   /** The argument is a stream: its items follow, and the body is nothing. */
   isStream?: boolean;
-  /** Set where the argument's body came and is of more than 16 KiB: its bytes, before compression. */
+  /** Set where the argument's body came and is of more than 16 KiB, or was compressed: its bytes, before that. */
   argumentBytes?: number;
   metadata?: Metadata | undefined;
 }
@@ -77,6 +77,8 @@ export interface Inbound {
    * and before its pieces are kept.
    */
   readonly heldArgumentBytes: number;
+  /** The same of those that wait only. */
+  readonly waitingArgumentBytes: number;
   /** A frame came that says nothing: a piece without bytes, or one of an unknown kind that may be ignored. */
   idle(): void;
   /**

@@ -9,10 +9,15 @@ import type { Interceptor } from "../service/interceptor.ts";
 import type { Services } from "../service/services.ts";
 import { drainError } from "../session/callee.ts";
 import type { KeepAliveOptions } from "../session/keepalive.ts";
-import { Session, type SessionOptions } from "../session/session.ts";
+import type { SessionOptions } from "../session/session-options.ts";
+import { Session } from "../session/session.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import type { Limits } from "../wire/limits.ts";
-import type { Option, ParsedOption } from "../wire/option.ts";
+import {
+  nanosecondsPerMs,
+  type Option,
+  type ParsedOption,
+} from "../wire/option.ts";
 import { encodeRefusal } from "../wire/refusal.ts";
 import { chooseCodec } from "./choose-codec.ts";
 import { closingAnswer } from "./closing-answer.ts";
@@ -20,7 +25,6 @@ import { Handshake, type HandshakeOptions } from "./handshake.ts";
 import type { HttpBridge } from "./http-bridge.ts";
 import { maxOpenConnections } from "./open-files.ts";
 
-const nanosecondsPerMs = 1e6;
 /** A connection that carries HTTP has two more files: both ends of the pipe to Bun.serve. */
 const filesPerHttp = 2;
 /** Connections above the limit that may be there at a time to be told so; more are cut. */

@@ -138,6 +138,11 @@ export class Handlers {
     return invocation?.isAnswered === false && !invocation.isOneWay;
   }
 
+  /** Whether the handler of this call has not settled, answered or not. */
+  runs(seq: number): boolean {
+    return this.#running.has(seq);
+  }
+
   /** Nobody can be answered any more. */
   abortAll(reason: RpcError): void {
     this.#deadlines.stop();

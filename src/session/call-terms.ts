@@ -14,7 +14,7 @@ import { checkMetadata } from "../wire/metadata.ts";
  * being served here hands down.
  *
  * @param callTimeoutMs of calls that do not say, in ms; 0 is none
- * @throws RpcError invalid_argument   a timeout, signal or metadata that is none
+ * @throws RpcError invalid_argument   a timeout, timeoutUntil, signal or metadata that is none
  * @throws RpcError deadline_exceeded, cancelled  it is over before it starts
  */
 export function termsOf(
@@ -25,8 +25,9 @@ export function termsOf(
 ): Inheritable {
   // Of an argument that is a stream nobody knows how long it takes.
   const defaultMs = isAsyncIterable(args) ? 0 : callTimeoutMs;
-  const { timeoutMs = defaultMs, signal, metadata } = options;
+  const { timeoutMs = defaultMs, timeoutUntil, signal, metadata } = options;
   checkTimeout("timeoutMs", timeoutMs);
+  checkTimeoutUntil(timeoutUntil);
   checkSignal(signal);
   const own: Inheritable = {
     timeoutMs,
@@ -57,6 +58,16 @@ export function checkSignal(signal: unknown): void {
   throw new RpcError(
     "invalid_argument",
     "signal is no AbortSignal: write controller.signal, or AbortSignal.timeout(ms)",
+    { sent: false },
+  );
+}
+
+/** @throws RpcError invalid_argument */
+export function checkTimeoutUntil(value: unknown): void {
+  if (value === undefined || value === "end" || value === "reply") return;
+  throw new RpcError(
+    "invalid_argument",
+    `timeoutUntil is ${String(value)}: write "end" or "reply"`,
     { sent: false },
   );
 }

@@ -1,6 +1,5 @@
-import { Queue } from "../base/queue.ts";
 import type { RequestHead } from "../codec/codec.ts";
-import { RpcError } from "../errors.ts";
+import { cancelledError, RpcError } from "../errors.ts";
 import type { Peer } from "../service/context.ts";
 import {
   Handlers,
@@ -9,9 +8,11 @@ import {
 } from "../service/handlers.ts";
 import { Invocation } from "../service/invocation.ts";
 import type { Flow } from "./flow.ts";
+import { HeldArguments } from "./held-arguments.ts";
 import type { Sender } from "./sender.ts";
 import { ServedStreams } from "./served-streams.ts";
 import { Transit } from "./transit.ts";
+import { WaitingRequests } from "./waiting-requests.ts";
 
 export interface CalleeOptions extends Omit<HandlersOptions, "answerer"> {
   /** Who calls, for handlers. */
@@ -36,10 +37,8 @@ export class Callee {
   readonly #options: CalleeOptions;
   readonly #handlers: Handlers;
   readonly #peer: Peer;
-  /** Requests that were read and whose handlers have not started. */
-  readonly #ready = new Queue<Invocation>();
-  /** Those of them that their callers have taken back. */
-  readonly #cancelled = new Set<number>();
+  readonly #waiting = new WaitingRequests();
+  readonly #held = new HeldArguments((seq) => this.#handlers.runs(seq));
   readonly #flow: Flow;
   readonly #streams: ServedStreams;
   readonly #transit = new Transit();
@@ -48,9 +47,6 @@ export class Callee {
   #takenCount = 0;
   /** The last one that came, taken or not. */
   #seenSeq = 0;
-  /** Bytes of the large arguments that are held, by seq. */
-  readonly #heldBytes = new Map<number, number>();
-  #heldBytesSum = 0;
   /** When the requests were read that came since the last advance(). */
   #readAt: number | undefined;
   #isPaused = false;
@@ -77,16 +73,23 @@ export class Callee {
     return this.#seenSeq;
   }
 
-  /** Bytes of large arguments whose calls wait or are not answered. */
+  /** Bytes of the large arguments of requests that wait for their turn. */
+  get waitingArgumentBytes(): number {
+    return this.#waiting.largeBytes;
+  }
+
+  /** The same, and of handlers that run. */
   get heldArgumentBytes(): number {
-    return this.#heldBytesSum;
+    return this.#waiting.largeBytes + this.#held.bytes;
   }
 
   /** Requests that have no answer yet, and for which somebody waits. */
   get activeCount(): number {
     // While advancing, one may be between both.
     const advancingCount = this.#isAdvancing ? 1 : 0;
-    return this.#handlers.unansweredCount + this.#ready.length + advancingCount;
+    return (
+      this.#handlers.unansweredCount + this.#waiting.length + advancingCount
+    );
   }
 
   request(head: RequestHead, args: unknown): void {
@@ -128,8 +131,7 @@ export class Callee {
     this.#takenCount++;
     // Those whose body comes in pieces arrive later than they were begun.
     if (seq > this.#lastSeq) this.#lastSeq = seq;
-    if (head.argumentBytes !== undefined) this.#hold(seq, head.argumentBytes);
-    this.#ready.push(invocation);
+    this.#waiting.push(invocation, head.argumentBytes);
   }
 
   badRequest(
@@ -144,10 +146,9 @@ export class Callee {
 
   cancel(seq: number): void {
     // Of a call that never came it would be kept for a later one.
-    if (this.#ready.length > 0 && seq <= this.#seenSeq)
-      this.#cancelled.add(seq);
+    if (seq <= this.#seenSeq) this.#waiting.drop(seq);
     this.#handlers.cancel(seq);
-    this.#release(seq);
+    this.#held.release(seq);
     this.#streams.forgetCredit(seq);
     this.#streams.end(seq, cancelledError());
   }
@@ -174,9 +175,9 @@ export class Callee {
 
   grant(seq: number, bytes: number): void {
     if (this.#streams.grant(seq, bytes)) return;
-    if (this.#handlers.answers(seq) || this.#isReady(seq)) {
-      this.#streams.keepCredit(seq, bytes);
-    }
+    const isAwaited =
+      this.#handlers.answers(seq) || this.#waiting.get(seq)?.isOneWay === false;
+    if (isAwaited) this.#streams.keepCredit(seq, bytes);
   }
 
   /** From now on requests are answered as not started. Returns the seq of the last one that was taken. */
@@ -191,18 +192,19 @@ export class Callee {
     this.#isAdvancing = true;
     let now: number | undefined;
     while (!this.#hasEnded && !this.#mustWait) {
-      const invocation = this.#ready.shift();
+      const invocation = this.#waiting.shift();
       if (invocation === undefined) break;
+      const largeBytes = this.#waiting.takeLargeBytes(invocation);
       // Of no interest any more to its caller.
-      if (!this.#cancelled.delete(invocation.seq)) {
-        // The end of one is the beginning of the next: half as many looks at the clock.
-        now = this.#handlers.start(invocation, now);
-        if (invocation.isOneWay) this.#release(invocation.seq);
-      } else this.#release(invocation.seq);
+      if (this.#waiting.takeOver(invocation)) continue;
+      if (largeBytes > 0) this.#held.hold(invocation.seq, largeBytes);
+      // The end of one is the beginning of the next: half as many looks at the clock.
+      now = this.#handlers.start(invocation, now);
+      if (invocation.isOneWay) this.#held.release(invocation.seq);
     }
     this.#isAdvancing = false;
     this.#readAt = undefined;
-    if (this.#ready.length === 0) this.#cancelled.clear();
+    this.#waiting.tidy();
     this.#pauseIf(this.#mustWait);
   }
 
@@ -216,7 +218,8 @@ export class Callee {
   /** The connection has ended for `reason`: nobody can be answered. */
   end(reason: RpcError): void {
     this.#hasEnded = true;
-    this.#ready.clear();
+    this.#waiting.clear();
+    this.#held.clear();
     this.#handlers.abortAll(reason);
   }
 
@@ -247,6 +250,7 @@ export class Callee {
   }
 
   settled(): void {
+    this.#held.sweep();
     if (this.#isPaused) this.resume();
     else this.#options.onSettled();
   }
@@ -263,44 +267,24 @@ export class Callee {
   /** Answers a call with an error, and stops what runs for it. False where nobody waits for such a call. */
   #fail(seq: number, error: RpcError): boolean {
     if (this.#handlers.fail(seq, error)) return true;
-    if (!this.#streams.hasArgument(seq)) return false;
-    // It waits for its turn.
-    this.#cancelled.add(seq);
+    const waiting = this.#waiting.get(seq);
+    if (waiting === undefined) return false;
+    this.#waiting.drop(seq);
     this.#streams.forgetCredit(seq);
     this.#streams.end(seq, error);
-    this.#sender.error(seq, "", error);
+    if (waiting.isOneWay) return true;
+    this.#sender.error(seq, waiting.serviceMethod, error);
     this.#checkFlood();
     return true;
   }
 
   /** Nothing more is said of this call: what is left of its argument is not wanted. */
   #answered({ seq, onAbort }: Invocation): void {
-    this.#release(seq);
+    this.#held.release(seq);
     this.#streams.forgetCredit(seq);
     // Nearly always there are none, and a look at a field tells.
     if (onAbort !== undefined) this.#streams.end(seq, answeredError());
     this.#checkFlood();
-  }
-
-  /** Whether this call waits for its turn, and for its answer. */
-  #isReady(seq: number): boolean {
-    for (const invocation of this.#ready) {
-      if (invocation.seq === seq) return !invocation.isOneWay;
-    }
-    return false;
-  }
-
-  #hold(seq: number, bytes: number): void {
-    // Of two with the same seq both are here.
-    this.#heldBytes.set(seq, (this.#heldBytes.get(seq) ?? 0) + bytes);
-    this.#heldBytesSum += bytes;
-  }
-
-  #release(seq: number): void {
-    // Nearly always there are none.
-    if (this.#heldBytes.size === 0) return;
-    this.#heldBytesSum -= this.#heldBytes.get(seq) ?? 0;
-    this.#heldBytes.delete(seq);
   }
 
   #checkFlood(): void {
@@ -329,10 +313,6 @@ export function drainError(): RpcError {
   return new RpcError("unavailable", "the server is shutting down", {
     sent: false,
   });
-}
-
-function cancelledError(): RpcError {
-  return new RpcError("cancelled", "the caller cancelled the call");
 }
 
 /** What a handler gets that reads its argument on after its answer. */

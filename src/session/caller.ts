@@ -1,13 +1,12 @@
-import { isAsyncIterable } from "../base/async-values.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Form, RequestHead } from "../codec/codec.ts";
+import type { Form } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
 import type { Metadata } from "../wire/metadata.ts";
 import { CallsInFlight, deadlineError } from "./calls-in-flight.ts";
 import type { Flow } from "./flow.ts";
 import { IncomingStream } from "./incoming-stream.ts";
-import { ItemPump } from "./item-pump.ts";
 import type { PendingCall } from "./pending-call.ts";
+import { Requests } from "./requests.ts";
 import type { Sender } from "./sender.ts";
 
 /**
@@ -19,8 +18,8 @@ export class Caller {
   readonly #sender: Sender;
   readonly #flow: Flow;
   readonly #clock: Clock;
-  readonly #openedAt: number;
   readonly #calls: CallsInFlight;
+  readonly #requests: Requests;
   /** Calls that wait for room in the outbox, oldest first. */
   readonly #waiting = new Set<PendingCall>();
   #seq = 0;
@@ -30,9 +29,11 @@ export class Caller {
     this.#sender = sender;
     this.#flow = flow;
     this.#clock = clock;
-    this.#openedAt = clock.now();
     this.#calls = new CallsInFlight(clock, (call) =>
       this.#giveUp(call, deadlineError(call)),
+    );
+    this.#requests = new Requests(sender, flow, clock, (call, error) =>
+      this.#giveUp(call, error),
     );
   }
 
@@ -72,37 +73,14 @@ export class Caller {
     call.watch(() => this.#giveUp(call, RpcError.fromAbort(signal)));
   }
 
-  /**
-   * Sends a request that wants no answer; waits for nothing.
-   *
-   * @throws RpcError unimplemented      the codec has no one-way calls
-   * @throws RpcError invalid_argument   the argument cannot be encoded
-   * @throws RpcError resource_exhausted too much is queued already
-   */
+  /** Sends a request that wants no answer; waits for nothing. @throws RpcError as Requests.notify */
   notify(
     serviceMethod: string,
     args: unknown,
     form?: Form,
     metadata?: Metadata,
   ): void {
-    if (this.#sender.isCongested) {
-      throw new RpcError(
-        "resource_exhausted",
-        "too many bytes wait to be sent: the peer reads too slowly",
-        { sent: false },
-      );
-    }
-    if (isAsyncIterable(args)) {
-      throw new RpcError(
-        "invalid_argument",
-        "a call that gets no answer cannot have a stream as its argument: call() it",
-        { sent: false },
-      );
-    }
-    const now = this.#clock.now();
-    const head = this.#headOf(++this.#seq, serviceMethod, 0, true, now);
-    head.metadata = metadata;
-    this.#sender.request(head, args, form);
+    this.#requests.notify(++this.#seq, serviceMethod, args, form, metadata);
   }
 
   /** A lone reply came. */
@@ -228,36 +206,12 @@ export class Caller {
   }
 
   #send(call: PendingCall, now: number): void {
-    const { seq, serviceMethod, args, form, deadlineAt } = call;
-    // 0 would be no limit.
-    const leftMs = deadlineAt === Infinity ? 0 : Math.max(1, deadlineAt - now);
-    const head = this.#headOf(seq, serviceMethod, leftMs, false, now);
-    head.untilReply = call.isUntilReply;
-    head.metadata = call.metadata;
     try {
-      if (isAsyncIterable(args)) this.#stream(call, head, args);
-      else call.position = this.#sender.request(head, args, form);
+      this.#requests.send(call, now);
     } catch (thrown) {
       this.#calls.remove(call);
       call.fail(RpcError.from(thrown, "internal"));
     }
-  }
-
-  #stream(
-    call: PendingCall,
-    head: RequestHead,
-    items: AsyncIterable<unknown>,
-  ): void {
-    const { seq } = call;
-    // Known in front of the request: what is sent may be the end of the connection.
-    const argument = new ItemPump(items, seq, false, this.#sender, this.#flow, {
-      ended: () => this.#sender.end(seq, false),
-      failed: (thrown) => this.#giveUp(call, RpcError.from(thrown)),
-    });
-    call.argument = argument;
-    head.isStream = true;
-    call.position = this.#sender.request(head, undefined, undefined);
-    argument.run();
   }
 
   /** The callee breaks the protocol for one call: that one fails. */
@@ -267,26 +221,6 @@ export class Caller {
       `${call.serviceMethod} was answered with ${what} that does not belong there`,
     );
     this.#giveUp(call, error);
-  }
-
-  #headOf(
-    seq: number,
-    serviceMethod: string,
-    timeoutMs: number,
-    oneWay: boolean,
-    now: number,
-  ): RequestHead {
-    const sentAtMs = Math.trunc(now - this.#openedAt) >>> 0;
-    return {
-      seq,
-      serviceMethod,
-      timeoutMs,
-      sentAtMs,
-      oneWay,
-      untilReply: false,
-      isStream: false,
-      metadata: undefined,
-    };
   }
 
   #giveUp(call: PendingCall, error: RpcError): void {

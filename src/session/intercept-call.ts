@@ -8,7 +8,11 @@ import {
   intercept,
 } from "../service/interceptor.ts";
 import { checkMetadata } from "../wire/metadata.ts";
-import { checkServiceMethod, checkSignal } from "./call-terms.ts";
+import {
+  checkServiceMethod,
+  checkSignal,
+  checkTimeoutUntil,
+} from "./call-terms.ts";
 
 /**
  * Lets a call that is being made pass its interceptors, and then `call`.
@@ -34,6 +38,7 @@ export async function interceptCall<Options extends CallOptions>(
   try {
     checkServiceMethod(serviceMethod);
     if (timeoutMs !== undefined) checkTimeout("timeoutMs", timeoutMs);
+    checkTimeoutUntil(timeoutUntil);
     checkSignal(signal);
     const end = new CallEnd(serviceMethod, timeoutMs, signal, clock);
     return await end.wait(() =>

@@ -1,3 +1,4 @@
+import { done } from "../base/async-values.ts";
 import { Queue } from "../base/queue.ts";
 import type { RpcError } from "../errors.ts";
 
@@ -139,8 +140,4 @@ export class ItemStream<T = unknown>
     this.#bytes.clear();
     if (bytes > 0) this.#owner.consumed(bytes);
   }
-}
-
-function done(): { done: true; value: undefined } {
-  return { done: true, value: undefined };
 }

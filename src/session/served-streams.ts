@@ -65,11 +65,6 @@ export class ServedStreams {
     return this.#calls.has(seq);
   }
 
-  /** Whether there is a call of that seq that is not over, with a stream as its argument. */
-  hasArgument(seq: number): boolean {
-    return this.#calls.get(seq)?.argument !== undefined;
-  }
-
   /** Whether items of this call's argument are still waited for. */
   awaits(seq: number): boolean {
     return this.#calls.get(seq)?.argument?.items.isOver === false;

@@ -1,7 +1,9 @@
 import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
 import type { Peer } from "../service/context.ts";
 import { type Remote, remote } from "../service/remote.ts";
+import { silentPeer } from "../service/silent-peer.ts";
 import { Calls, type CallsOptions, type CallStarter } from "./calls.ts";
+import type { SessionOptions } from "./session-options.ts";
 
 /** The other end of a session, as its handlers see and call it. */
 export class SessionPeer implements Peer {
@@ -44,4 +46,23 @@ export class SessionPeer implements Peer {
       this.call(serviceMethod, args, options),
     );
   }
+}
+
+/**
+ * Who calls over `session`, for handlers. Where a codec has nothing but calls
+ * and answers, the dialling end would take a request for an answer.
+ */
+export function peerOf(
+  session: CallStarter & { readonly isAvailable: boolean },
+  address: string,
+  { role, codec, clock, callTimeoutMs, interceptors }: SessionOptions,
+): Peer {
+  if (role === "accept" && codec.session === undefined) {
+    return silentPeer(address);
+  }
+  return new SessionPeer(session, address, {
+    clock,
+    callTimeoutMs,
+    interceptors,
+  });
 }

@@ -15,7 +15,7 @@ export interface Limits {
   maxDepth: number;
   /** Asynchronous handlers running for one connection: requests sent faster than they are served. */
   maxRunningHandlers: number;
-  /** Bytes of the arguments of one connection's calls that wait or run, before compression, of bodies over 16 KiB; one alone may be longer: large requests to slow handlers. */
+  /** Bytes of the arguments of one connection's calls that wait or run, before compression, of bodies over 16 KiB or compressed; one alone may be longer: large requests to slow handlers, and small ones that inflate. */
   maxArgumentBytes: number;
   /** Bytes of the metadata of one message: headers that grow with every hop. */
   maxMetadataBytes: number;
@@ -46,7 +46,7 @@ export const defaultLimits: Readonly<Limits> = {
   maxMessageBytes: 4 * mib,
   maxDepth: 64,
   maxRunningHandlers: 1_024,
-  maxArgumentBytes: 32 * mib,
+  maxArgumentBytes: 64 * mib,
   maxMetadataBytes: 8 * kib,
   maxMetadataKeys: 64,
   maxStreams: 1_024,

@@ -6,6 +6,9 @@ export const magicNumber = 0x3bef5c;
 /** The version of the binary framing that this code speaks. */
 export const protocolVersion = 1;
 
+/** The Option's timeouts are the original's: nanoseconds. */
+export const nanosecondsPerMs = 1e6;
+
 /**
  * The handshake: the first thing that the dialling end sends, as one JSON
  * object. The first four keys are the original's, with its units; a Go peer

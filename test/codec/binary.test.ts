@@ -405,9 +405,22 @@ describe("bad contents fail their call and keep the stream in step", () => {
     ["no length", new Uint8Array(3)],
     ["a message that is cut off", uint32(1)],
     ["a length beyond all", uint32(2 ** 32 - 1)],
-  ])("error: %s", (_, content) => {
-    ends.dialled(frame({ kind: kinds.error, code: 5, seq: 5, content }));
-    expect(ends.recorder.takeOne()).toMatchObject({ seq: 5, code: "internal" });
+  ])("error: %s: its code is left", (_, content) => {
+    for (const flag of [0, flags.notStarted]) {
+      const parts = {
+        kind: kinds.error,
+        flags: flag,
+        code: 5,
+        seq: 5,
+        content,
+      };
+      ends.dialled(frame(parts));
+      expect(ends.recorder.takeOne()).toMatchObject({
+        seq: 5,
+        code: "not_found",
+        error: { sent: flag === 0 },
+      });
+    }
     expect(ends.response("next")).toMatchObject({ reply: "next" });
   });
 

@@ -7,7 +7,7 @@ import { defaultLimits, type Limits } from "../../src/wire/limits.ts";
 import { SendBuffer } from "../../src/wire/send-buffer.ts";
 import { testRandom } from "../support/seed.ts";
 import { codeThrownBy } from "./code-thrown-by.ts";
-import { frame, uint32 } from "./frames.ts";
+import { frame, name, uint32 } from "./frames.ts";
 import {
   binaryCodecType,
   contextOf,
@@ -377,13 +377,15 @@ describe("admission", () => {
     });
   });
 
-  test("a request says how large its argument is, above 16 KiB", () => {
+  test("a request says how large its argument is, above 16 KiB or where it was compressed", () => {
     const isHeld = (bytes: Uint8Array) => {
       const told = ends.accepted(bytes).takeOne();
       return told.kind === "request" ? told.head.argumentBytes : told;
     };
     expect(isHeld(requestBytes(large))).toBe(16 * 1024 + 1);
-    expect(isHeld(requestBytes(textOf(16 * 1024)))).toBeUndefined();
+    expect(isHeld(requestBytes(textOf(2_000)))).toBe(2_000);
+    expect(isHeld(requestBytes(noise(16 * 1024)))).toBeUndefined();
+    expect(isHeld(requestBytes(noise(16 * 1024 + 1)))).toBe(16 * 1024 + 1);
     const inPieces = noise(2 * pieceBytes);
     expect(isHeld(requestBytes(inPieces))).toBe(inPieces.length);
   });
@@ -415,12 +417,47 @@ describe("admission", () => {
     });
   });
 
+  test("a small one that inflates in pieces counts, too", () => {
+    const packed = Bun.zstdCompressSync(JSON.stringify(textOf(2_000)));
+    const content = Buffer.concat([
+      Buffer.alloc(10),
+      name("Foo.echo"),
+      uint32(2_000),
+      uint32(packed.length),
+    ]);
+    const flag = flags.named | flags.pieces | flags.compressed;
+    const told = ends
+      .accepted(
+        Buffer.concat([
+          frame({ kind: kinds.request, flags: flag, encoding: 1, content }),
+          frame({ kind: kinds.piece, content: packed }),
+        ]),
+      )
+      .takeOne();
+    expect(told).toMatchObject({ head: { argumentBytes: 2_000 } });
+  });
+
+  test("as much as eight largest messages waits to be started", () => {
+    const limits = { maxMessageBytes: 20_000, maxArgumentBytes: Infinity };
+    ends = endsThat({ dial: true, accept: true }, limits);
+    const bytes = requestBytes(large);
+    ends.recorder.heldArgumentBytes = 1e9;
+    ends.recorder.waitingArgumentBytes = 8 * 20_000 - (16 * 1024 + 1);
+    expect(ends.accepted(bytes).takeOne()).toMatchObject({ kind: "request" });
+    ends.recorder.waitingArgumentBytes++;
+    expect(ends.accepted(requestBytes(large)).takeOne()).toMatchObject({
+      kind: "badRequest",
+      code: "resource_exhausted",
+      error: { sent: false },
+    });
+  });
+
   test("one alone is taken however large it is, and a small one always", () => {
     const value = noise(2 * maxArgumentBytes);
     const told = ends.accepted(requestBytes(value)).takeOne();
     expect(told).toMatchObject({ kind: "request" });
     ends.recorder.heldArgumentBytes = Infinity;
-    const small = requestBytes(textOf(16 * 1024));
+    const small = requestBytes(noise(16 * 1024));
     expect(ends.accepted(small).takeOne()).toMatchObject({ kind: "request" });
   });
 });

@@ -63,6 +63,7 @@ export class Recorder implements Inbound {
   readonly givenUp = new Set<number>();
   /** As if large arguments of so many bytes were held. */
   heldArgumentBytes = 0;
+  waitingArgumentBytes = 0;
   idleCount = 0;
   /** Arguments whose items are not waited for. */
   readonly givenUpArguments = new Set<number>();

@@ -126,6 +126,20 @@ describe("without a call being served", () => {
     },
   );
 
+  test.each(["End", "", 5, null])(
+    "so is an end of its time that is none: %p",
+    (wrong) => {
+      for (const timeoutMs of [0, 5, undefined]) {
+        const timeoutUntil = wrong as unknown as "end";
+        const options = {
+          timeoutUntil,
+          ...(timeoutMs !== undefined && { timeoutMs }),
+        };
+        expect(codeThrownBy(() => terms(options))).toBe("invalid_argument");
+      }
+    },
+  );
+
   test("so is a key of metadata that is none", () => {
     const metadata = { "No Key": "" };
     expect(codeThrownBy(() => terms({ metadata }))).toBe("invalid_argument");

@@ -246,6 +246,39 @@ for (const [state, row] of table) {
   }
 }
 
+describe.each(["item", "end"] as const)(
+  "an %s that does not belong to the argument fails its call behind the request in one chunk, too",
+  (frame) => {
+    function sayBoth(peer: RawPeer, oneWay: boolean): void {
+      peer.say((codec, out) => {
+        codec.writeRequest(out, { ...headOf(1, "hold"), oneWay }, "value");
+        codec.writeRequest(out, headOf(2, "echo"), "on");
+        if (frame === "item") codec.session?.writeItem(out, 1, false, "item");
+        else codec.session?.writeEnd(out, 1, false);
+      });
+    }
+
+    test("where an answer is wanted", async () => {
+      const { end, peer } = oneEnd("accept");
+      await peer.heard();
+      sayBoth(peer, false);
+      expect(await peer.heard()).toMatchObject([
+        { kind: "error", seq: 1, code: "internal", error: { sent: true } },
+        { kind: "response", seq: 2 },
+      ]);
+      expect(end.foo.started).toEqual(["on"]);
+    });
+
+    test("where none is", async () => {
+      const { end, peer } = oneEnd("accept");
+      await peer.heard();
+      sayBoth(peer, true);
+      expect(await peer.heard()).toMatchObject([{ kind: "response", seq: 2 }]);
+      expect(end.foo.started).toEqual(["on"]);
+    });
+  },
+);
+
 test("a cancel of a seq that was never requested leaves a later request alone", async () => {
   const { peer } = oneEnd("accept");
   await peer.heard();
@@ -290,6 +323,17 @@ describe("credit that comes before the reply has begun", () => {
         codec.writeRequest(out, headOf(1, "count"), 10);
       }),
     );
+    expect(items).toBe(1);
+  });
+
+  test("is not where no answer is wanted", async () => {
+    const items = await itemsHeard((peer) => {
+      peer.say((codec, out) => {
+        codec.writeRequest(out, { ...headOf(1, "echo"), oneWay: true }, 1);
+        codec.session?.writeCredit(out, 1, false, 64);
+      });
+      peer.request(1, "count", 10);
+    });
     expect(items).toBe(1);
   });
 

@@ -192,6 +192,43 @@ describe("large arguments", () => {
     },
   );
 
+  test.each([
+    "is taken back",
+    "is answered at its deadline",
+    "wants no answer",
+  ])(
+    "of a handler that goes on when its call %s are counted until it settles",
+    async (how) => {
+      const { clock, end, peer } = oneEnd("accept", { limits });
+      await peer.heard();
+      const oneWay = how === "wants no answer";
+      const timeoutMs = how === "is answered at its deadline" ? 10 : 0;
+      for (const seq of [1, 2]) {
+        peer.say((codec, out) =>
+          codec.writeRequest(
+            out,
+            { ...headOf(seq, "hold", timeoutMs), oneWay },
+            large,
+          ),
+        );
+      }
+      await settle();
+      for (const seq of [1, 2]) {
+        if (how === "is taken back") {
+          peer.say((codec, out) => codec.writeCancel(out, seq));
+        }
+      }
+      await clock.advance(timeoutMs);
+      await peer.heard();
+      peer.request(3, "echo", large);
+      expect(await peer.heard()).toMatchObject([{ ...refused, seq: 3 }]);
+      end.foo.held[1]?.resolve("done");
+      await peer.heard();
+      peer.request(4, "echo", large);
+      expect(await peer.heard()).toMatchObject([{ kind: "response", seq: 4 }]);
+    },
+  );
+
   test("of one chunk are refused before they are decoded", async () => {
     const { end, peer } = oneEnd("accept", { limits });
     await peer.heard();
@@ -203,6 +240,40 @@ describe("large arguments", () => {
     const heard = await peer.heard();
     expect(end.foo.started).toHaveLength(2);
     expect(heard.filter(({ kind }) => kind === "error")).toHaveLength(7);
+  });
+
+  test("of one chunk come to eight largest messages, whatever is allowed of those that run", async () => {
+    const { end, peer } = oneEnd("accept", {
+      limits: { maxMessageBytes: large.length + 2 },
+      capacityBytes: 1e6,
+    });
+    await peer.heard();
+    for (const first of [1, 11]) {
+      peer.say((codec, out) => {
+        for (let seq = first; seq < first + 10; seq++) {
+          codec.writeRequest(out, headOf(seq, "hold"), large);
+        }
+      });
+      expect(await peer.heard()).toMatchObject([
+        { ...refused, seq: first + 8 },
+        { ...refused, seq: first + 9 },
+      ]);
+    }
+    expect(end.foo.held).toHaveLength(16);
+  });
+
+  test("of one chunk are held until their turn, also where each is taken back behind it", async () => {
+    const { end, peer } = oneEnd("accept", { limits });
+    await peer.heard();
+    peer.say((codec, out) => {
+      for (let seq = 1; seq <= 9; seq++) {
+        codec.writeRequest(out, headOf(seq, "hold"), large);
+        codec.writeCancel(out, seq);
+      }
+    });
+    const heard = await peer.heard();
+    expect(heard.map(({ kind }) => kind)).toEqual(Array(7).fill("error"));
+    expect(end.foo.started).toEqual([]);
   });
 
   test("of calls that were taken back before their turn count no more", async () => {

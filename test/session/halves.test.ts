@@ -131,7 +131,8 @@ describe("the callee's half", () => {
       activeCounts.push(callee.activeCount);
       return args;
     };
-    services.register({ echo }, "Foo");
+    const wait = () => new Promise<never>(() => {});
+    services.register({ echo, wait }, "Foo");
     const callee = new Callee(sender.asSender(), sender.flow, {
       services,
       clock: new ManualClock(),
@@ -162,6 +163,20 @@ describe("the callee's half", () => {
       settledCount: () => settledCount,
     };
   }
+
+  test("holds no arguments once the connection has ended", () => {
+    const { callee, sender } = setUp();
+    callee.request({ ...headOf(1, "wait"), argumentBytes: 20_000 }, 1);
+    callee.advance();
+    sender.isCongested = true;
+    callee.request({ ...headOf(2, "echo"), argumentBytes: 30_000 }, 2);
+    callee.advance();
+    expect(callee.heldArgumentBytes).toBe(50_000);
+    expect(callee.waitingArgumentBytes).toBe(30_000);
+    callee.end(new RpcError("unavailable", "gone"));
+    expect(callee.heldArgumentBytes).toBe(0);
+    expect(callee.waitingArgumentBytes).toBe(0);
+  });
 
   for (const turn of ["resume", "advance"] as const) {
     test(`however many requests waited, they are served in order, also where a flush leads to ${turn}`, () => {

@@ -152,6 +152,7 @@ test("without a time of its own nothing limits it", async () => {
 
 test.each([
   { timeoutMs: -1 },
+  { timeoutUntil: "begin" as "end" },
   { signal: new AbortController() as unknown as AbortSignal },
 ])("options that are wrong reach no interceptor: %#", async (options) => {
   let runs = 0;

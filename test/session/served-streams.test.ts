@@ -198,7 +198,6 @@ describe("an argument", () => {
     send(4, new Feed().items());
     const seqs = [2, 3, 4];
     expect(seqs.filter((seq) => streams.has(seq))).toEqual([3, 4]);
-    expect(seqs.filter((seq) => streams.hasArgument(seq))).toEqual([3]);
   });
 });
 

@@ -96,23 +96,14 @@ export class AnswerReader {
   /** The error of the current frame. */
   error(): RpcError {
     const frames = this.#frames;
-    let at: number;
     try {
-      at = frameMetadataEnd(frames, frames.start);
-    } catch {
-      // Without the end of its metadata nobody finds the message: its code is left.
-      return new RpcError(
-        codeOf(frames.code),
-        "the error's message is cut off",
-        {
-          sent: (frames.flags & flags.notStarted) === 0,
-        },
-      );
-    }
-    try {
+      const at = frameMetadataEnd(frames, frames.start);
       return readError(frames, at, this.#details);
-    } catch (thrown) {
-      return badReply(thrown);
+    } catch {
+      // Nobody finds the message: the code is left, which matters more.
+      const sent = (frames.flags & flags.notStarted) === 0;
+      const text = "the error's message is cut off";
+      return new RpcError(codeOf(frames.code), text, { sent });
     }
   }
 

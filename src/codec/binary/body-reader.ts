@@ -10,8 +10,11 @@ import { type BodyCompression, plainLengthBytes } from "./compression.ts";
 import { PartialBodies } from "./partial-bodies.ts";
 import type { PartialMessage } from "./partial-message.ts";
 
-/** Arguments of up to so many bytes are not counted: the number of calls bounds them. */
+/** Arguments of up to so many bytes are not counted, since the number of calls bounds them, where they came as they are: compressed ones cost their sender next to nothing. */
 const freeArgumentBytes = 16 * 1024;
+
+/** As many largest arguments may wait for their turn: what one chunk brings is decoded before the first handler runs, and nobody else gets a turn meanwhile. */
+const maxWaitingLargest = 8;
 
 /** A body of which pieces are to come. */
 interface Announced {
@@ -68,17 +71,21 @@ export class BodyReader {
    * @throws RpcError resource_exhausted  too many are held; the call was not started
    */
   admit(at: number, inbound: Inbound): number {
-    return this.#admit(this.declaredBytes(at), inbound);
+    const isCompressed = (this.#frames.flags & flags.compressed) !== 0;
+    return this.#admit(this.declaredBytes(at), isCompressed, inbound);
   }
 
-  #admit(bytes: number, inbound: Inbound): number {
-    if (bytes <= freeArgumentBytes) return 0;
-    const { maxArgumentBytes } = this.#limits;
-    const heldBytes = inbound.heldArgumentBytes;
-    if (heldBytes === 0 || heldBytes + bytes <= maxArgumentBytes) return bytes;
+  #admit(bytes: number, isCompressed: boolean, inbound: Inbound): number {
+    if (bytes <= freeArgumentBytes && !isCompressed) return 0;
+    const { maxArgumentBytes, maxMessageBytes } = this.#limits;
+    const { heldArgumentBytes, waitingArgumentBytes } = inbound;
+    const hasRoom =
+      heldArgumentBytes + bytes <= maxArgumentBytes &&
+      waitingArgumentBytes + bytes <= maxWaitingLargest * maxMessageBytes;
+    if (hasRoom || heldArgumentBytes === 0) return bytes;
     throw new RpcError(
       "resource_exhausted",
-      `calls with ${heldBytes} bytes of large arguments are running: try again later`,
+      `calls with ${heldArgumentBytes} bytes of large arguments are running: make fewer at a time, or raise limits.maxArgumentBytes, ${maxArgumentBytes}, where they run`,
       { sent: false },
     );
   }
@@ -134,7 +141,9 @@ export class BodyReader {
     let value: unknown;
     try {
       if (message.holdArgument !== undefined) {
-        message.holdArgument(this.#admit(plainBytes ?? body.length, inbound));
+        const bytes = plainBytes ?? body.length;
+        const isCompressed = plainBytes !== undefined;
+        message.holdArgument(this.#admit(bytes, isCompressed, inbound));
       }
       value =
         plainBytes === undefined
