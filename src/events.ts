@@ -36,6 +36,13 @@ export type RpcEvent =
   | { kind: "deregistered"; registry: string; address: string }
   /** The registry gave no usable answer; the last good list stays in use. */
   | { kind: "discovery-failed"; registry: string; error: RpcError }
+  /** What `discovery-failed` was told of gives a list again, of so many servers; it had failed first `afterMs` ago. */
+  | {
+      kind: "list-restored";
+      registry: string;
+      servers: number;
+      afterMs: number;
+    }
   /** In the registry: a server appeared or left. */
   | { kind: "server-added"; address: string }
   | {

@@ -7,7 +7,7 @@ export type { ClientOptions } from "./client/options.ts";
 export type { CallOptions, NotifyOptions } from "./service/call-options.ts";
 export type { Remote, RemoteMethod, RemoteService } from "./service/remote.ts";
 export { type Code, codes, RpcError, type RpcErrorOptions } from "./errors.ts";
-export type { OnEvent, RpcEvent } from "./events.ts";
+export type { LeaseExtension, OnEvent, RpcEvent } from "./events.ts";
 export { type Pair, type PairOptions, pair } from "./pair.ts";
 export {
   type Heartbeat,
@@ -15,8 +15,15 @@ export {
   heartbeat,
   type Registrant,
 } from "./registry/heartbeat.ts";
+export { type EtcdTarget, parseEtcdUrl } from "./registry/etcd-keys.ts";
+export { EtcdStore, type EtcdStoreOptions } from "./registry/etcd-store.ts";
 export { Registry, type RegistryOptions } from "./registry/registry.ts";
+export {
+  SqliteStore,
+  type SqliteStoreOptions,
+} from "./registry/sqlite-store.ts";
 export { Server, type ServerOptions } from "./server/server.ts";
+export type { AdaptiveLimitOptions } from "./service/adaptive-limit-option.ts";
 export { currentCall, detach } from "./service/call-context.ts";
 export type { Context, Peer } from "./service/context.ts";
 export type {
@@ -48,6 +55,8 @@ export { XClient, type XClientOptions } from "./xclient/xclient.ts";
 
 // For those who extend geerpc
 
+export { ConsistentHashPicker } from "./balance/consistent-hash.ts";
+export { LeastLoadedPicker } from "./balance/least-loaded.ts";
 export {
   type CallOutcome,
   nobodyError,
@@ -55,7 +64,11 @@ export {
   type Picker,
   type PickerFactory,
 } from "./balance/picker.ts";
-export { registerPicker } from "./balance/select-mode.ts";
+export { RandomPicker } from "./balance/random.ts";
+export { RoundRobinPicker } from "./balance/round-robin.ts";
+export { createPicker, registerPicker } from "./balance/select-mode.ts";
+export { WeightedPicker } from "./balance/weighted.ts";
+export { ZonePicker } from "./balance/zone.ts";
 export { type Clock, systemClock, type Timer } from "./base/clock.ts";
 export type { Random } from "./base/random.ts";
 export { type BodyEncoding, registerBody } from "./codec/binary/body.ts";
@@ -89,14 +102,31 @@ export {
   endpointList,
 } from "./discovery/discovery.ts";
 export {
+  DnsDiscovery,
+  type DnsDiscoveryOptions,
+  type DnsResolver,
+  type SrvRecord,
+} from "./discovery/dns.ts";
+export { EtcdDiscovery, type EtcdDiscoveryOptions } from "./discovery/etcd.ts";
+export {
+  FileDiscovery,
+  type FileDiscoveryOptions,
+  type WatchFolder,
+} from "./discovery/file.ts";
+export { type DiscoveryOptions, openDiscovery } from "./discovery/open.ts";
+export type { PollOptions } from "./discovery/polled-list.ts";
+export {
   RegistryDiscovery,
   type RegistryDiscoveryOptions,
 } from "./discovery/registry.ts";
 export { StaticDiscovery } from "./discovery/static.ts";
-export type {
-  Change,
-  LeaseLimits,
-  Registration,
+export type { Description } from "./registry/description.ts";
+export {
+  type Change,
+  defaultLeaseLimits,
+  type LeaseLimits,
+  type Registration,
+  type RemovalReason,
 } from "./registry/lease-table.ts";
 export type { Fetch } from "./registry/request.ts";
 export {

@@ -19,8 +19,8 @@ export interface PickedCall {
  * What the end of a call says of its server.
  *
  * - `answered`: it is well: a reply, or an error that its service threw.
- * - `failed`: it is not: the connection was lost, the deadline passed, it refused for want of room.
- * - `local`: nothing, but that it took so long at least: the caller cancelled, or this end could not send.
+ * - `failed`: it is not: the connection was lost, or the deadline passed.
+ * - `local`: nothing, but that it took so long at least: the caller cancelled, this end could not send, or the server had no room.
  */
 export type CallOutcome = "answered" | "failed" | "local";
 

@@ -61,6 +61,15 @@ export function startFailedLine(thrown: unknown): LogLine {
     : line;
 }
 
+/** A server is told to end, or ends for what it threw. */
+export function stoppingLine(reason: string, drainMs: number): LogLine {
+  return {
+    level: "info",
+    message: `${reason}: the server leaves, calls and streams may finish for ${drainMs / 1_000} s`,
+    fields: { event: "stopping", signal: reason },
+  };
+}
+
 /** What a service threw where nobody could catch it. */
 export function faultLine(thrown: unknown): LogLine {
   const { code, message } = RpcError.from(thrown);
@@ -85,6 +94,7 @@ function levelOf({ kind }: RpcEvent): LogLevel {
     case "server-removed":
     case "disconnected":
     case "server-returned":
+    case "list-restored":
       return "info";
     case "handler-failed":
     case "store-failed":
@@ -120,6 +130,8 @@ function messageOf(event: RpcEvent): string {
       return `deregistered ${event.address} at ${event.registry}`;
     case "discovery-failed":
       return `no list from ${event.registry}: ${said(event.error)}`;
+    case "list-restored":
+      return `a list from ${event.registry} again, of ${event.servers} servers, after ${Math.round(event.afterMs / 1_000)} s`;
     case "server-added":
       return `${event.address} is here`;
     case "server-removed":

@@ -61,27 +61,36 @@ export function endpointList(
   endpoints: readonly Endpoint[],
 ): readonly Endpoint[] {
   const byAddress = new Map<string, Endpoint>();
-  for (const endpoint of endpoints) {
-    const address = canonicalAddress(endpoint.address);
-    if (byAddress.has(address)) continue;
-    byAddress.set(address, endpointAt(address, endpoint));
+  for (const given of endpoints) {
+    const endpoint = canonicalEndpoint(given);
+    const { address } = endpoint;
+    if (!byAddress.has(address)) byAddress.set(address, endpoint);
   }
   const sorted = [...byAddress.keys()].sort();
   return Object.freeze(sorted.map((key) => byAddress.get(key) as Endpoint));
 }
 
-/** A frozen copy, without what was not told. */
-function endpointAt(
-  address: string,
-  { services, weight, load, zone }: Endpoint,
-): Endpoint {
-  return Object.freeze({
-    address,
+/** Those that canonicalEndpoint has made: lists are made of lists, and addresses cost 2 µs each. */
+const canonicalOnes = new WeakSet<Endpoint>();
+
+/**
+ * A frozen copy with the address in its one form, without what was not told;
+ * one that is such a copy is given back.
+ *
+ * @throws RpcError invalid_argument  an address that cannot be dialled
+ */
+export function canonicalEndpoint(given: Endpoint): Endpoint {
+  if (canonicalOnes.has(given)) return given;
+  const { services, weight, load, zone } = given;
+  const endpoint = Object.freeze({
+    address: canonicalAddress(given.address),
     services: services === undefined ? undefined : [...services],
     ...(weight !== undefined && { weight }),
     ...(load !== undefined && { load }),
     ...(zone !== undefined && { zone }),
   });
+  canonicalOnes.add(endpoint);
+  return endpoint;
 }
 
 /** @throws RpcError invalid_argument  not an address, or one with port 0, which is nowhere */

@@ -1,5 +1,5 @@
 import { type Endpoint, endpointList } from "./discovery.ts";
-import type { RegistryList } from "./listing.ts";
+import { maxListed, type RegistryList } from "./listing.ts";
 
 /**
  * The servers that a client goes on knowing while a registry that has just
@@ -29,6 +29,8 @@ export class KeptEndpoints {
     this.#life = life;
     if (fillingForMs <= 0) this.#endpoints = [];
     if (isSameLife || fillingForMs <= 0) return;
+    // A registry that begins again and again, each time with others, lies.
+    if (known.length > maxListed) return;
     this.#endpoints = known;
     this.#until = now + fillingForMs;
   }

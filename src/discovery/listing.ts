@@ -1,10 +1,16 @@
 import { RpcError } from "../errors.ts";
 import { serversHeader } from "../registry/headers.ts";
 import type { RegistryAnswer } from "../registry/request.ts";
-import { type Endpoint, endpointList } from "./discovery.ts";
+import { canonicalEndpoint, type Endpoint, endpointList } from "./discovery.ts";
 
 /** Of a list, as a registry or a file gives it: a registry keeps no more than 3 MiB. */
 export const maxListBytes = 4 * 1024 * 1024;
+
+/** Servers in a list: no registry of ours has room for the entries of so many. */
+export const maxListed = 65_536;
+
+/** Of a revision: a registry's is 60 characters long. */
+const maxRevisionLength = 256;
 
 /** No registry fills for longer. */
 const maxFillingMs = 60_000;
@@ -51,6 +57,9 @@ export function readJsonListing(text: string): RegistryList {
 }
 
 function listOf({ entries, revision, fillingForMs }: Entries): RegistryList {
+  if (entries.length > maxListed) {
+    throw nonsense(`it lists ${entries.length} servers`);
+  }
   const usable = entries.flatMap(usableEndpoint);
   if (entries.length > 0 && usable.length === 0) {
     throw nonsense(
@@ -72,9 +81,12 @@ export function readChanges(
 ): RegistryChanges | undefined {
   const said = isJson(answer) ? parseJson(answer.body) : {};
   const { changes: entries, revision } = said;
-  if (!Array.isArray(entries) || typeof revision !== "string") {
+  if (!Array.isArray(entries) || !isRevision(revision)) {
     readListing(answer);
     return undefined;
+  }
+  if (entries.length > maxListed) {
+    throw nonsense(`it tells of ${entries.length} changes`);
   }
   const changes = new Map<string, Endpoint | undefined>();
   for (const entry of entries) {
@@ -116,12 +128,17 @@ function jsonEntries(body: string): Entries {
     throw nonsense("its JSON has no list of servers");
   return {
     entries: servers,
-    revision: typeof revision === "string" ? revision : undefined,
+    revision: isRevision(revision) ? revision : undefined,
     fillingForMs:
       typeof fillingForMs === "number"
         ? Math.min(fillingForMs, maxFillingMs)
         : 0,
   };
+}
+
+/** Whether it can be sent back: what is longer is taken for none, and not watched. */
+function isRevision(value: unknown): value is string {
+  return typeof value === "string" && value.length <= maxRevisionLength;
 }
 
 function parseJson(body: string): Record<string, unknown> {
@@ -143,15 +160,15 @@ function usableEndpoint(entry: unknown): readonly Endpoint[] {
     Array.isArray(services) &&
     services.every((name) => typeof name === "string");
   try {
-    return endpointList([
-      {
+    return [
+      canonicalEndpoint({
         address,
         services: isTold ? services : undefined,
         ...(typeof weight === "number" && { weight }),
         ...(typeof load === "number" && { load }),
         ...(typeof zone === "string" && { zone }),
-      },
-    ]);
+      }),
+    ];
   } catch {
     return [];
   }

@@ -3,6 +3,11 @@ import { isRegistryUrl, splitTargets } from "../registry/url.ts";
 import type { Discovery } from "./discovery.ts";
 import { DnsDiscovery, type DnsDiscoveryOptions, isDnsTarget } from "./dns.ts";
 import {
+  EtcdDiscovery,
+  type EtcdDiscoveryOptions,
+  isEtcdTarget,
+} from "./etcd.ts";
+import {
   FileDiscovery,
   type FileDiscoveryOptions,
   isFileTarget,
@@ -15,7 +20,11 @@ import { StaticDiscovery } from "./static.ts";
 
 /** Each kind of target takes what concerns it. */
 export interface DiscoveryOptions
-  extends RegistryDiscoveryOptions, DnsDiscoveryOptions, FileDiscoveryOptions {}
+  extends
+    RegistryDiscoveryOptions,
+    EtcdDiscoveryOptions,
+    DnsDiscoveryOptions,
+    FileDiscoveryOptions {}
 
 /**
  * Makes the discovery that `target` means, in a string or in an array:
@@ -23,6 +32,7 @@ export interface DiscoveryOptions
  * | target                                             | servers are known from       |
  * | -------------------------------------------------- | ---------------------------- |
  * | `http://…`, `https://…`, several by commas         | registries, asked in order   |
+ * | `etcd://host:port,host:port/prefix`                | the etcd of registries: {@link EtcdDiscovery} |
  * | `dns://host:port`, `dns://name`                    | DNS: {@link DnsDiscovery}    |
  * | `file:///path`, `file:path`                        | a file: {@link FileDiscovery} |
  * | `tcp@host:port`, `unix@path` …, several by commas  | the target itself            |
@@ -35,6 +45,9 @@ export function openDiscovery(
   target: string | readonly string[],
   options: DiscoveryOptions = {},
 ): Discovery {
+  // Its commas are within one target.
+  const text = typeof target === "string" ? target : target.join(",");
+  if (isEtcdTarget(text)) return new EtcdDiscovery(text, options);
   const items = splitTargets(target);
   const [first] = items;
   if (first === undefined) {
@@ -47,7 +60,7 @@ export function openDiscovery(
   if (!items.every((item) => kindOf(item) === kind)) {
     throw new RpcError(
       "invalid_argument",
-      "several kinds of targets: write registries' URLs (http://…), servers' addresses (tcp@host:port), one dns:// name or one file",
+      "several kinds of targets: write registries' URLs (http://…), servers' addresses (tcp@host:port), one etcd:// URL, one dns:// name or one file",
     );
   }
   if (kind === "servers") return new StaticDiscovery(items);

@@ -26,7 +26,8 @@ export interface PollOptions {
   /**
    * Told of `discovery-failed`: once per request that gave no usable answer,
    * and once where a kept list stands in, `registry` being the file's path
-   * and the error's details `{ ageMs, servers }`.
+   * and the error's details `{ ageMs, servers }`; and of `list-restored` once
+   * a source that failed gives a list.
    */
   onEvent?: OnEvent;
 }
@@ -66,6 +67,8 @@ export class PolledList implements Discovery {
   readonly #backoff: Backoff;
   readonly #doubt = new EmptyDoubt();
   readonly #giveUp = new AbortController();
+  /** When each source that gives no list failed first. */
+  readonly #failingSince = new Map<string, number>();
   /** The list as `all` gives it: one promise for all calls until the next list. */
   #list: Promise<readonly Endpoint[]> = Promise.resolve([]);
   #known: readonly Endpoint[] = [];
@@ -133,6 +136,7 @@ export class PolledList implements Discovery {
     if (!isDoubtful || this.#doubt.isBelievedAt(this.#clock.now())) {
       this.#take(endpoints);
       this.#keep(endpoints);
+      this.#endFailure(source, endpoints.length);
       return;
     }
     this.#stayFresh();
@@ -150,9 +154,12 @@ export class PolledList implements Discovery {
     this.#staleAt = Math.min(this.#staleAt, at);
   }
 
-  /** Tells that `source` gave no usable answer. */
+  /** Tells that `source` gave no usable answer; once it does, that is told, too. */
   report(source: string, error: RpcError): void {
-    this.#onEvent({ kind: "discovery-failed", registry: source, error });
+    if (!this.#failingSince.has(source)) {
+      this.#failingSince.set(source, this.#clock.now());
+    }
+    this.#tellFailed(source, error);
   }
 
   get #isClosed(): boolean {
@@ -209,7 +216,7 @@ export class PolledList implements Discovery {
     try {
       this.#restored = this.#file?.read();
     } catch (thrown) {
-      this.report(this.#file?.path ?? "", RpcError.from(thrown));
+      this.#tellFailed(this.#file?.path ?? "", RpcError.from(thrown));
     }
     if (this.#restored === undefined) return;
     this.#known = this.#restored.endpoints;
@@ -225,13 +232,26 @@ export class PolledList implements Discovery {
     const { ageMs } = this.#restored;
     const servers = this.#known.length;
     const message = `${this.#source.names.join(", ")} gave no list: going on with the one kept in ${this.#file.path}, ${Math.round(ageMs / 1000)} s old`;
-    this.report(
+    this.#tellFailed(
       this.#file.path,
       new RpcError("unavailable", message, {
         sent: false,
         details: { ageMs, servers },
       }),
     );
+  }
+
+  #tellFailed(registry: string, error: RpcError): void {
+    this.#onEvent({ kind: "discovery-failed", registry, error });
+  }
+
+  /** Tells that `registry` gives a list, where it was told that it did not. */
+  #endFailure(registry: string, servers: number): void {
+    const since = this.#failingSince.get(registry);
+    if (since === undefined) return;
+    this.#failingSince.delete(registry);
+    const afterMs = this.#clock.now() - since;
+    this.#onEvent({ kind: "list-restored", registry, servers, afterMs });
   }
 
   #take(endpoints: readonly Endpoint[]): void {
@@ -247,7 +267,7 @@ export class PolledList implements Discovery {
     try {
       this.#file?.keep(endpoints);
     } catch (thrown) {
-      this.report(this.#file?.path ?? "", RpcError.from(thrown));
+      this.#tellFailed(this.#file?.path ?? "", RpcError.from(thrown));
     }
   }
 

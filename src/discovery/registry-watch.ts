@@ -1,7 +1,8 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import type { RegistryAnswer } from "../registry/request.ts";
-import { type Endpoint, endpointList } from "./discovery.ts";
+import type { Endpoint } from "./discovery.ts";
+import { FollowedEndpoints } from "./followed-endpoints.ts";
 import { readChanges } from "./listing.ts";
 
 export interface RegistryWatchOptions {
@@ -32,7 +33,7 @@ const gapMs = 100;
  */
 export class RegistryWatch {
   readonly #options: RegistryWatchOptions;
-  readonly #endpoints: Map<string, Endpoint>;
+  readonly #endpoints = new FollowedEndpoints();
   #revision: string;
   #pause: Timer | undefined;
   #isStopped = false;
@@ -43,9 +44,9 @@ export class RegistryWatch {
     options: RegistryWatchOptions,
   ) {
     this.#options = options;
-    this.#endpoints = new Map(
-      endpoints.map((endpoint) => [endpoint.address, endpoint]),
-    );
+    for (const endpoint of endpoints) {
+      this.#endpoints.set(endpoint.address, endpoint);
+    }
     this.#revision = revision;
     void this.#follow();
   }
@@ -86,7 +87,7 @@ export class RegistryWatch {
       if (endpoint === undefined) this.#endpoints.delete(address);
       else this.#endpoints.set(address, endpoint);
     }
-    const isWanted = onList(endpointList([...this.#endpoints.values()]));
+    const isWanted = onList(this.#endpoints.list());
     return isWanted ? undefined : "unwanted";
   }
 }

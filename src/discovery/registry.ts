@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import { RpcError } from "../errors.ts";
 import {
   type Fetch,
@@ -13,6 +12,7 @@ import { KeptEndpoints } from "./kept-endpoints.ts";
 import { maxListBytes, type RegistryList, readListing } from "./listing.ts";
 import { PolledList, type PollOptions } from "./polled-list.ts";
 import { RegistryWatch, type WatchEnd } from "./registry-watch.ts";
+import { WatchPace } from "./watch-pace.ts";
 
 export interface RegistryDiscoveryOptions extends PollOptions {
   /** Of one request to one registry. Default 3 s: the second registry answers within a call's 5 s. */
@@ -23,9 +23,6 @@ export interface RegistryDiscoveryOptions extends PollOptions {
   watch?: boolean;
   fetch?: Fetch;
 }
-
-/** After so long without anybody who wants the list, it is no longer watched. */
-const maxIdleMs = 60_000;
 
 /**
  * Asks registries who serves.
@@ -39,10 +36,9 @@ const maxIdleMs = 60_000;
  *
  * A registry that can be watched is, while servers are known and somebody asks
  * for them, by a request that waits for the next change; it keeps the process
- * alive until `close`. Polls then stop, unless servers tell their load, which
- * no watch brings, or it is not the first registry, which may come back. They
- * go on when the watch fails; it begins anew after one of them, later each
- * time.
+ * alive until `close`. Polls then stop, unless it is not the first registry,
+ * which may come back. They go on when the watch fails; it begins anew after
+ * one of them, later each time.
  *
  * What a registry lists may have gone, and nothing here dials it.
  */
@@ -54,15 +50,12 @@ export class RegistryDiscovery implements Discovery {
   readonly #isWatching: boolean;
   readonly #token: string | undefined;
   readonly #list: PolledList;
-  readonly #watchBackoff: Backoff;
+  readonly #pace: WatchPace;
   readonly #kept = new KeptEndpoints();
   /** The registry that is watched. */
   #watched: { readonly url: string; readonly watch: RegistryWatch } | undefined;
   /** Of the requests of watches. */
   #watchGiveUp = new AbortController();
-  #mayWatchAt = -Infinity;
-  /** When somebody last wanted the list. */
-  #askedAt = -Infinity;
 
   /** @throws RpcError invalid_argument  a bad URL or token, or no URL */
   constructor(
@@ -75,8 +68,8 @@ export class RegistryDiscovery implements Discovery {
     this.#fetch = options.fetch ?? globalThis.fetch;
     this.#timeoutMs = options.timeoutMs ?? 3_000;
     this.#isWatching = options.watch ?? true;
-    const { refreshAfterMs: maxMs = 10_000, random } = options;
-    this.#watchBackoff = new Backoff({ ...reconnectBackoff, maxMs }, random);
+    const { refreshAfterMs = 10_000, random } = options;
+    this.#pace = new WatchPace(this.#clock, refreshAfterMs, random);
     this.#list = new PolledList(
       {
         names: this.#urls,
@@ -87,7 +80,7 @@ export class RegistryDiscovery implements Discovery {
   }
 
   all(): Promise<readonly Endpoint[]> {
-    this.#askedAt = this.#clock.now();
+    this.#pace.want();
     return this.#list.all();
   }
 
@@ -175,9 +168,9 @@ export class RegistryDiscovery implements Discovery {
     if (!this.#isWatching || revision === undefined) return;
     if (this.#list.known.length === 0) return;
     const clock = this.#clock;
-    if (clock.now() < this.#mayWatchAt) {
+    if (clock.now() < this.#pace.mayBeginAt) {
       // A watch begins with a list.
-      this.#list.staleBy(this.#mayWatchAt);
+      this.#list.staleBy(this.#pace.mayBeginAt);
       return;
     }
     const { signal } = this.#watchGiveUp;
@@ -198,26 +191,23 @@ export class RegistryDiscovery implements Discovery {
 
   /** Takes what a watch brought; false: it is no longer worth its while. */
   #follow(url: string, endpoints: readonly Endpoint[]): boolean {
-    this.#watchBackoff.reset();
+    this.#pace.bring();
     this.#accept(url, endpoints);
     this.#restPolls(url, endpoints);
-    const idleMs = this.#clock.now() - this.#askedAt;
-    return this.#list.known.length > 0 && idleMs < maxIdleMs;
+    return this.#list.known.length > 0 && this.#pace.isWanted;
   }
 
   /** A list that is followed is not stale, where all of it is, is believed, and nothing better may come. */
   #restPolls(url: string, endpoints: readonly Endpoint[]): void {
     if (url !== this.#urls[0] || endpoints.length === 0) return;
-    if (endpoints.some(({ load }) => load !== undefined)) return;
     this.#list.restUntil(this.#kept.until);
   }
 
   #endWatch(url: string, reason: WatchEnd): void {
     this.#watched = undefined;
-    const now = this.#clock.now();
-    if (this.#list.known.length > 0) this.#list.restUntil(now);
+    if (this.#list.known.length > 0) this.#list.restUntil(this.#clock.now());
     if (reason === "unwanted") return;
-    this.#mayWatchAt = now + this.#watchBackoff.nextMs();
+    this.#pace.end();
     if (reason === "gap") return;
     const failed = `the watch of ${url} failed: ${reason.message}`;
     const cause = { sent: false, cause: reason };

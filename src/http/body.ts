@@ -7,6 +7,8 @@ export interface BodyOptions {
   /** From now to the last byte: a body that stops coming. */
   timeoutMs: number;
   clock: Clock;
+  /** Gives it up. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -17,24 +19,28 @@ export interface BodyOptions {
  * @throws RpcError resource_exhausted  longer than maxBytes
  * @throws RpcError deadline_exceeded   not whole within timeoutMs
  * @throws RpcError invalid_argument    not UTF-8
+ * @throws RpcError cancelled           `signal`
  *   each time the stream is cancelled
  */
 export async function readBody(
   { body, headers }: Pick<Request | Response, "body" | "headers">,
-  { maxBytes, timeoutMs, clock }: BodyOptions,
+  { maxBytes, timeoutMs, clock, signal }: BodyOptions,
 ): Promise<string> {
   if (body === null) return "";
   const reader = (body as ReadableStream<Uint8Array>).getReader();
-  const late = Promise.withResolvers<"late">();
-  const timer = clock.after(timeoutMs, () => late.resolve("late"));
+  const end = Promise.withResolvers<RpcError>();
+  const timer = clock.after(timeoutMs, () => end.resolve(tooSlow(timeoutMs)));
+  const onAbort = () => end.resolve(RpcError.fromAbort(signal as AbortSignal));
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted) onAbort();
   const chunks: Uint8Array[] = [];
   let byteCount = 0;
   try {
     if (Number(headers.get("content-length")) > maxBytes)
       throw tooLong(maxBytes);
     for (;;) {
-      const next = await Promise.race([reader.read(), late.promise]);
-      if (next === "late") throw tooSlow(timeoutMs);
+      const next = await Promise.race([reader.read(), end.promise]);
+      if (next instanceof RpcError) throw next;
       if (next.done) return decode(chunks, byteCount);
       byteCount += next.value.byteLength;
       if (byteCount > maxBytes) throw tooLong(maxBytes);
@@ -42,6 +48,7 @@ export async function readBody(
     }
   } finally {
     timer.cancel();
+    signal?.removeEventListener("abort", onAbort);
     reader.cancel().catch(() => {});
   }
 }

@@ -5,6 +5,9 @@ const doublings = 29;
 /** As microseconds 36 minutes. */
 const largest = 2 ** 31;
 
+/** The largest value of a bucket, and how many there are. */
+export type Bucket = readonly [upTo: number, count: number];
+
 /**
  * How values are distributed, in a fixed 4 KB: record() costs a few ns and
  * keeps nothing per value.
@@ -31,6 +34,36 @@ export class Histogram {
     if (value > this.#max) this.#max = value;
     const at = bucketOf(value);
     this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+  }
+
+  /** Takes over all that another one has recorded. */
+  add(other: Histogram): void {
+    for (let at = 0; at < this.#counts.length; at++) {
+      this.#counts[at] = (this.#counts[at] ?? 0) + (other.#counts[at] ?? 0);
+    }
+    this.#count += other.#count;
+    this.#max = Math.max(this.#max, other.#max);
+  }
+
+  /** How many values there are in each bucket that has any: the largest that it can hold, at most `max`, and their number. */
+  buckets(): Bucket[] {
+    const buckets: Bucket[] = [];
+    for (const [at, count] of this.#counts.entries()) {
+      if (count > 0) buckets.push([Math.min(lastOf(at), this.#max), count]);
+    }
+    return buckets;
+  }
+
+  /** The inverse of buckets(). */
+  static of(buckets: readonly Bucket[]): Histogram {
+    const histogram = new Histogram();
+    for (const [value, count] of buckets) {
+      histogram.record(value);
+      histogram.#count += count - 1;
+      const at = bucketOf(value);
+      histogram.#counts[at] = (histogram.#counts[at] ?? 0) + count - 1;
+    }
+    return histogram;
   }
 
   /** The value that `fraction` (0 to 1) of the recorded ones do not exceed; 0 when there are none. */

@@ -44,6 +44,7 @@ export function listAnswer(
   { servers, fillingForMs }: Listing,
   form: ListForm,
   revision: string,
+  service: string | null,
 ): Response {
   const header = servers.map(({ address }) => address).join(",");
   const vary = { Vary: "Accept" };
@@ -54,7 +55,7 @@ export function listAnswer(
     ...vary,
     ...(header.length <= maxHeaderBytes ? { [serversHeader]: header } : {}),
   };
-  if (form === "page") return pageAnswer(servers, headers);
+  if (form === "page") return pageAnswer(servers, service, headers);
   const body = JSON.stringify({
     revision,
     fillingForMs: fillingForMs && Math.ceil(fillingForMs),
@@ -76,10 +77,11 @@ function listEntry(server: ListedServer): object {
 
 function pageAnswer(
   servers: readonly ListedServer[],
+  service: string | null,
   headers: Record<string, string>,
 ): Response {
   const nonce = crypto.randomUUID();
-  return new Response(listPage(servers, nonce), {
+  return new Response(listPage(servers, service, nonce), {
     headers: {
       ...headers,
       "Cache-Control": "no-store",

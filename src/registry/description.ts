@@ -10,7 +10,7 @@ export interface Description {
   readonly weight?: number;
   /** The part of the network that it is in, such as a data centre. */
   readonly zone?: string;
-  /** How busy it is, from 0, idle, to 1, in hundredths. It comes with renewals, and is no change. */
+  /** How busy it is, from 0, idle, to 1, in hundredths. It comes with renewals. */
   readonly load?: number;
   /** The users' own, sorted by key. */
   readonly labels?: ReadonlyMap<string, string>;
@@ -86,6 +86,19 @@ export function isSameDescription(
       right.labels && [...right.labels].flat(),
     )
   );
+}
+
+/** A load that differs by less is not told: watchers would hear of nothing else. */
+const loadStep = 0.1;
+
+/** Whether a load is worth telling to who was told another one. */
+export function isLoadStep(
+  told: number | undefined,
+  load: number | undefined,
+): boolean {
+  if (told === undefined || load === undefined) return told !== load;
+  // Both are hundredths: their difference is only nearly one.
+  return Math.abs(load - told) >= loadStep - 1e-9;
 }
 
 function isEqualList(

@@ -9,50 +9,69 @@ export interface EtcdEndpointsOptions {
   endpoints: readonly string[];
   clock: Clock;
   fetch?: Fetch;
+  /** Of one answer, and of one line of those that go on. Default 64 MiB: several times the longest list, in base64. */
+  maxAnswerBytes?: number;
 }
 
 /** So long one endpoint has to answer while there are others. */
 const attemptMs = 1_000;
-/** Of one answer: several times the longest list, in base64. */
-const maxAnswerBytes = 64 * 1024 * 1024;
+const defaultMaxAnswerBytes = 64 * 1024 * 1024;
 const maxRefusalBytes = 64 * 1024;
 
 /**
  * The nodes of one etcd, asked by JSON over HTTP.
  *
- * All requests go to one of them until it fails, does not answer in time or
- * says that it cannot; then to the next one, and the streams that it had are
- * cut.
+ * All requests go to one of them until it fails, does not answer in time, says
+ * that it cannot or answers nonsense; then to the next one, and the streams
+ * that it had are cut. `read` makes of parsed JSON what is asked for, and
+ * throws where it is nothing of the kind.
  *
- * Errors: `unavailable` (nobody answered: whether the request took effect is
- * unknown) or etcd's own code.
+ * Errors: `unavailable` (nobody answered, or it was closed: whether the request
+ * took effect is unknown), etcd's own code, or what `read` throws as RpcError.
  */
 export class EtcdEndpoints {
   readonly clock: Clock;
   readonly #endpoints: readonly string[];
   readonly #fetch: Fetch;
+  readonly #maxAnswerBytes: number;
   /** What cuts each stream, and where it comes from. */
   readonly #streams = new Map<AbortController, string>();
+  /** What ends each other request. */
+  readonly #exchanges = new Set<AbortController>();
   #current = 0;
+  #isClosed = false;
 
-  constructor({ endpoints, clock, fetch }: EtcdEndpointsOptions) {
+  constructor({
+    endpoints,
+    clock,
+    fetch,
+    maxAnswerBytes,
+  }: EtcdEndpointsOptions) {
     this.clock = clock;
     this.#endpoints = endpoints;
     this.#fetch = fetch ?? globalThis.fetch;
+    this.#maxAnswerBytes = maxAnswerBytes ?? defaultMaxAnswerBytes;
   }
 
   /** Gives the answer, at the instant `until` on the clock at the latest. */
-  async post<T>(path: string, request: object, until: number): Promise<T> {
+  async post<T>(
+    path: string,
+    request: object,
+    until: number,
+    read: (answer: unknown) => T,
+  ): Promise<T> {
     const isOnly = this.#endpoints.length === 1;
     let failure = unavailable("etcd: no time was left");
     // Twice also at the only one: a connection that was kept may have ended.
     for (let i = 0; i < Math.max(2, this.#endpoints.length); i++) {
       const endpoint = this.#endpoint;
       const leftMs = until - this.clock.now();
+      if (this.#isClosed) throw closedError();
       if (leftMs <= 0) break;
       const timeoutMs = isOnly ? leftMs : Math.min(leftMs, attemptMs);
       try {
-        return await this.#exchange<T>(endpoint, path, request, timeoutMs);
+        const answer = await this.#exchange(endpoint, path, request, timeoutMs);
+        return read(answer);
       } catch (thrown) {
         failure = atEndpoint(endpoint, thrown);
         if (failure.code !== "unavailable") throw failure;
@@ -63,21 +82,21 @@ export class EtcdEndpoints {
   }
 
   /**
-   * Gives the lines of an answer that goes on, the first within a second,
-   * until it ends, fails or `signal` aborts: each time it throws.
+   * Gives the lines of an answer that goes on, the first within a second, each
+   * as `read` makes it, until it ends, fails or `signal` aborts: each time it throws.
    *
    * @throws RpcError cancelled  `signal`
    */
-  async *lines(
+  async *lines<T>(
     path: string,
     request: object,
     signal: AbortSignal,
-  ): AsyncGenerator<string, never> {
+    read: (line: unknown) => T,
+  ): AsyncGenerator<T, never> {
+    if (this.#isClosed) throw closedError();
     const endpoint = this.#endpoint;
     const cut = new AbortController();
-    const { promise: isCut, reject } = Promise.withResolvers<never>();
-    isCut.catch(() => {});
-    cut.signal.addEventListener("abort", () => reject(cut.signal.reason));
+    const isCut = abortOf(cut.signal);
     const onAbort = () => cut.abort(RpcError.fromAbort(signal));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
@@ -88,10 +107,11 @@ export class EtcdEndpoints {
     try {
       const sent = this.#send(endpoint, path, request, cut.signal);
       const response = await Promise.race([sent, isCut]);
-      if (!response.ok) throw await this.#refusal(response, attemptMs);
-      for await (const line of linesOf(response, isCut)) {
+      const { signal: isGone } = cut;
+      if (!response.ok) throw await this.#refusal(response, attemptMs, isGone);
+      for await (const line of linesOf(response, this.#maxAnswerBytes, isCut)) {
         slow.cancel();
-        yield line;
+        yield read(JSON.parse(line));
       }
       throw new Error("the stream ended");
     } catch (thrown) {
@@ -124,6 +144,13 @@ export class EtcdEndpoints {
     }
   }
 
+  /** Ends every request and every stream, with `unavailable`; there are no others from now on. */
+  close(): void {
+    this.#isClosed = true;
+    for (const end of this.#exchanges) end.abort(closedError());
+    for (const cut of this.#streams.keys()) cut.abort(closedError());
+  }
+
   get #endpoint(): string {
     return this.#endpoints[this.#current] as string;
   }
@@ -138,30 +165,44 @@ export class EtcdEndpoints {
     }
   }
 
-  async #exchange<T>(
+  async #exchange(
     endpoint: string,
     path: string,
     request: object,
     timeoutMs: number,
-  ): Promise<T> {
+  ): Promise<unknown> {
     const { clock } = this;
-    const late = new AbortController();
+    const end = new AbortController();
+    const isEnded = abortOf(end.signal);
+    this.#exchanges.add(end);
     const work = async () => {
-      const response = await this.#send(endpoint, path, request, late.signal);
-      if (!response.ok) throw await this.#refusal(response, timeoutMs);
-      const limits = { maxBytes: maxAnswerBytes, timeoutMs, clock };
-      return JSON.parse(await readBody(response, limits)) as T;
+      const response = await this.#send(endpoint, path, request, end.signal);
+      const { signal } = end;
+      if (!response.ok) throw await this.#refusal(response, timeoutMs, signal);
+      const maxBytes = this.#maxAnswerBytes;
+      const limits = { maxBytes, timeoutMs, clock, signal };
+      const body = readBody(response, limits).catch((thrown: unknown) => {
+        // Another member may answer in time and within the limit.
+        throw unavailable(RpcError.from(thrown).message);
+      });
+      return JSON.parse(await body) as unknown;
     };
     try {
-      return await this.within(work(), clock.now() + timeoutMs);
+      const answer = Promise.race([work(), isEnded]);
+      return await this.within(answer, clock.now() + timeoutMs);
     } finally {
-      late.abort();
+      this.#exchanges.delete(end);
+      end.abort();
     }
   }
 
-  async #refusal(response: Response, timeoutMs: number): Promise<RpcError> {
+  async #refusal(
+    response: Response,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<RpcError> {
     const { clock } = this;
-    const limits = { maxBytes: maxRefusalBytes, timeoutMs, clock };
+    const limits = { maxBytes: maxRefusalBytes, timeoutMs, clock, signal };
     const body = await readBody(response, limits).catch(() => "");
     return refusalOf(response.status, body);
   }
@@ -184,6 +225,7 @@ export class EtcdEndpoints {
 /** The lines of a body that goes on, until it ends or `isCut` rejects. */
 async function* linesOf(
   { body }: Response,
+  maxBytes: number,
   isCut: Promise<never>,
 ): AsyncGenerator<string> {
   const reader = (body as ReadableStream<Uint8Array>).getReader();
@@ -204,7 +246,7 @@ async function* linesOf(
         byteCount = 0;
       }
       byteCount += value.byteLength;
-      if (byteCount > maxAnswerBytes) throw new Error("a line without end");
+      if (byteCount > maxBytes) throw new Error("a line without end");
     }
   } finally {
     reader.cancel().catch(() => {});
@@ -232,6 +274,19 @@ function atEndpoint(endpoint: string, thrown: unknown): RpcError {
   const { code, message } = RpcError.from(thrown, "unavailable");
   const options = { cause: thrown };
   return new RpcError(code, `etcd ${endpoint}: ${cutText(message)}`, options);
+}
+
+/** Rejects with its reason once `signal` aborts. */
+function abortOf(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  return promise;
+}
+
+function closedError(): RpcError {
+  return unavailable("the client of etcd is closed");
 }
 
 function unavailable(message: string): RpcError {

@@ -1,4 +1,5 @@
 import { RpcError } from "../errors.ts";
+import { cutText } from "../events.ts";
 import type { EtcdEndpoints } from "./etcd-endpoints.ts";
 
 /** A key as it is now, or was when it changed; the value of one that was deleted is empty. */
@@ -18,16 +19,21 @@ export type KeyOperation =
   | { readonly put: string; readonly value: string }
   | { readonly delete: string };
 
+/** What an answer has in common with others; what it says is checked where it is read. */
+interface RawAnswer {
+  header: { revision?: unknown };
+}
+
 interface RawKeyValue {
   key: string;
   value?: string;
-  mod_revision: string;
+  mod_revision: unknown;
 }
 
 interface WatchMessage {
   error?: { grpc_code?: number; message?: string };
   result?: {
-    header: { revision?: string };
+    header: { revision?: unknown };
     created?: boolean;
     canceled?: boolean;
     compact_revision?: string;
@@ -39,7 +45,8 @@ interface WatchMessage {
 /**
  * etcd's JSON gateway (v3): the requests that the store needs. `until` is the
  * instant on the endpoints' clock at which a request fails. Keys and values are
- * text. Revisions stay below 2^53. Errors: as of EtcdEndpoints.
+ * text. Revisions are whole numbers from 1 and stay below 2^53. Errors: as of
+ * EtcdEndpoints; an answer that is none is its endpoint's failure.
  * Source: etcd.io/docs/v3.4/dev-guide/api_grpc_gateway.
  */
 export class EtcdGateway {
@@ -54,12 +61,14 @@ export class EtcdGateway {
     prefix: string,
     until: number,
   ): Promise<{ revision: number; keyValues: readonly KeyValue[] }> {
-    const { header, kvs = [] } = await this.#endpoints.post<{
-      header: { revision: string };
-      kvs?: RawKeyValue[];
-    }>("/v3/kv/range", rangeOf(prefix), until);
-    const keyValues = kvs.map(readKeyValue);
-    return { revision: Number(header.revision), keyValues };
+    const request = rangeOf(prefix);
+    return this.#endpoints.post("/v3/kv/range", request, until, (answer) => {
+      const { header, kvs = [] } = answer as RawAnswer & {
+        kvs?: RawKeyValue[];
+      };
+      const keyValues = kvs.map(readKeyValue);
+      return { revision: readRevision(header.revision), keyValues };
+    });
   }
 
   async put(
@@ -69,7 +78,7 @@ export class EtcdGateway {
     until: number,
   ): Promise<void> {
     const put = { key: encode(key), value: encode(value), lease: leaseId };
-    await this.#endpoints.post("/v3/kv/put", put, until);
+    await this.#endpoints.post("/v3/kv/put", put, until, () => {});
   }
 
   /**
@@ -82,49 +91,46 @@ export class EtcdGateway {
     operations: readonly KeyOperation[],
     until: number,
   ): Promise<number | undefined> {
-    const answer = await this.#endpoints.post<{
-      header: { revision: string };
-      succeeded?: boolean;
-    }>(
-      "/v3/kv/txn",
-      {
-        compare: [
-          {
-            key: encode(key),
-            target: "MOD",
-            result: "EQUAL",
-            mod_revision: String(modRevision),
-          },
-        ],
-        success: operations.map(requestOf),
-      },
-      until,
-    );
-    return answer.succeeded ? Number(answer.header.revision) : undefined;
+    const compare = {
+      key: encode(key),
+      target: "MOD",
+      result: "EQUAL",
+      mod_revision: String(modRevision),
+    };
+    const request = { compare: [compare], success: operations.map(requestOf) };
+    return this.#endpoints.post("/v3/kv/txn", request, until, (answer) => {
+      const { header, succeeded } = answer as RawAnswer & {
+        succeeded?: boolean;
+      };
+      const revision = readRevision(header.revision);
+      return succeeded === true ? revision : undefined;
+    });
   }
 
   /** Gives the id of a new lease of so many seconds. */
   async grant(ttlSeconds: number, until: number): Promise<string> {
     const request = { TTL: String(ttlSeconds) };
-    const { ID } = await this.#endpoints.post<{ ID: string }>(
-      "/v3/lease/grant",
-      request,
-      until,
-    );
-    return ID;
+    return this.#endpoints.post("/v3/lease/grant", request, until, (answer) => {
+      const { ID } = answer as { ID?: unknown };
+      if (typeof ID === "string") return ID;
+      throw new RpcError("unavailable", "it granted a lease without an id");
+    });
   }
 
   /** Renews a lease; false when it has ended. */
   async keepAlive(leaseId: string, until: number): Promise<boolean> {
-    const { result } = await this.#endpoints.post<{
-      result?: { TTL?: string };
-    }>("/v3/lease/keepalive", { ID: leaseId }, until);
-    return Number(result?.TTL ?? 0) > 0;
+    const request = { ID: leaseId };
+    const path = "/v3/lease/keepalive";
+    return this.#endpoints.post(path, request, until, (answer) => {
+      const { result } = answer as { result?: { TTL?: unknown } };
+      return Number(result?.TTL ?? 0) > 0;
+    });
   }
 
   /** Ends a lease; its keys go. */
   async revoke(leaseId: string, until: number): Promise<void> {
-    await this.#endpoints.post("/v3/lease/revoke", { ID: leaseId }, until);
+    const request = { ID: leaseId };
+    await this.#endpoints.post("/v3/lease/revoke", request, until, () => {});
   }
 
   /**
@@ -145,9 +151,21 @@ export class EtcdGateway {
     const request = {
       create_request: { ...rangeOf(prefix), start_revision: revision + 1 },
     };
-    const lines = this.#endpoints.lines("/v3/watch", request, signal);
-    for await (const line of lines) {
-      const events = readWatch(JSON.parse(line) as WatchMessage, revision);
+    let seen = revision;
+    const messages = this.#endpoints.lines(
+      "/v3/watch",
+      request,
+      signal,
+      (line) => {
+        const events = readWatch(line as WatchMessage, revision);
+        if (events.some(({ modRevision }) => modRevision <= seen)) {
+          throw new RpcError("unavailable", `it goes back behind ${seen}`);
+        }
+        seen = events.at(-1)?.modRevision ?? seen;
+        return events;
+      },
+    );
+    for await (const events of messages) {
       if (events.length > 0) onEvents(events);
     }
     throw new RpcError("unavailable", "the watch ended");
@@ -178,8 +196,15 @@ function requestOf(operation: KeyOperation): object {
 }
 
 function readKeyValue({ key, value = "", mod_revision }: RawKeyValue) {
-  const modRevision = Number(mod_revision);
+  const modRevision = readRevision(mod_revision);
   return { key: decode(key), value: decode(value), modRevision };
+}
+
+function readRevision(value: unknown): number {
+  const revision = Number(value);
+  if (Number.isSafeInteger(revision) && revision > 0) return revision;
+  const text = cutText(String(value));
+  throw new RpcError("unavailable", `"${text}" is no revision`);
 }
 
 function readWatch(

@@ -34,18 +34,19 @@ export interface EtcdEntry {
 export class EtcdKeys {
   readonly all: string;
   readonly gone: string;
-  readonly #servers: string;
+  /** What the key of each server begins with. */
+  readonly servers: string;
   readonly #registries: string;
 
   constructor(prefix: string) {
     this.all = `${prefix}/`;
     this.gone = `${prefix}/gone`;
-    this.#servers = `${prefix}/servers/`;
+    this.servers = `${prefix}/servers/`;
     this.#registries = `${prefix}/registries/`;
   }
 
   server(address: string): string {
-    return this.#servers + address;
+    return this.servers + address;
   }
 
   registry(id: string): string {
@@ -53,7 +54,7 @@ export class EtcdKeys {
   }
 
   addressOf(key: string): string | undefined {
-    return after(this.#servers, key);
+    return after(this.servers, key);
   }
 
   registryOf(key: string): string | undefined {
@@ -94,7 +95,7 @@ export function readEntry(
  */
 export function parseEtcdUrl(text: string): EtcdTarget {
   const [, hosts = "", path = ""] =
-    /^etcd:\/\/([^/?#@\s]+)((?:\/[^/?#\s]+)*)\/?$/.exec(text) ?? [];
+    /^etcd:\/\/([^/?#@\s]+)((?:\/[^/?#\s]+)*)\/?$/i.exec(text) ?? [];
   const endpoints = hosts
     .split(",")
     .filter((host) => host !== "")
@@ -116,6 +117,6 @@ function after(prefix: string, key: string): string | undefined {
 function illFormed(text: string): RpcError {
   return new RpcError(
     "invalid_argument",
-    `"${text}" is no store: write etcd://host:2379,host:2379/prefix`,
+    `"${text}" is no etcd: write etcd://host:2379,host:2379/prefix`,
   );
 }

@@ -85,13 +85,16 @@ export class EtcdMirror {
     const { clock } = this.#endpoints;
     while (!this.#isClosed) {
       this.#restart = new AbortController();
+      const { signal } = this.#restart;
       const timer = clock.after(watchMs, () => this.#restart.abort()).unref();
+      const hadState = this.#revision >= 0;
       try {
-        await this.#follow(this.#restart.signal);
+        await this.#follow(signal);
       } catch (thrown) {
-        const { code } = RpcError.from(thrown);
-        if (code === "out_of_range") this.#revision = -1;
-        else if (code !== "cancelled") await this.#pause();
+        const isGap = RpcError.from(thrown).code === "out_of_range";
+        if (isGap) this.#revision = -1;
+        // A gap behind a state that has just come would be one again.
+        if (!signal.aborted && !(isGap && hadState)) await this.#pause();
       }
       timer.cancel();
     }

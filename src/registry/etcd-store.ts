@@ -1,6 +1,8 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
+import { AddressTurns } from "./address-turns.ts";
+import { isLoadStep } from "./description.ts";
 import { EtcdEndpoints } from "./etcd-endpoints.ts";
 import {
   EtcdGateway,
@@ -47,8 +49,7 @@ const timeoutMs = 1_800;
 const endingMs = 1_000;
 /** How many are taken over at a time. */
 const adoptionWidth = 32;
-/** A load that differs by less is not told to other registries. */
-const loadStep = 0.1;
+
 /**
  * Keeps registrations in etcd, so that any number of registries are one.
  *
@@ -82,8 +83,7 @@ export class EtcdStore implements Store {
   /** Those that this registry keeps. */
   readonly #own: LeaseKeeper;
   readonly #listeners = new Set<(change: Change) => void>();
-  /** The last call for an address, while it is under way. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new AddressTurns();
   /** Resolves when those whose lease has ended have left. */
   #ending: Promise<unknown> = Promise.resolve();
   #isAdopting = false;
@@ -189,6 +189,7 @@ export class EtcdStore implements Store {
     this.#own.stop();
     this.#mirror.close();
     await this.#session.close();
+    this.#endpoints.close();
   }
 
   async #put(said: EtcdEntry, until: number): Promise<void> {
@@ -270,15 +271,7 @@ export class EtcdStore implements Store {
   #inTurn<T>(address: string, run: (until: number) => Promise<T>): Promise<T> {
     if (this.#isClosed) return Promise.reject(closedStoreError());
     const until = this.#endpoints.clock.now() + timeoutMs;
-    const before = this.#turns.get(address) ?? Promise.resolve();
-    const turn = before.then(() => run(until));
-    const settled = turn
-      .catch(() => {})
-      .then(() => {
-        if (this.#turns.get(address) === settled) this.#turns.delete(address);
-      });
-    this.#turns.set(address, settled);
-    return turn;
+    return this.#turns.take(address, () => run(until));
   }
 
   /** Waits until the store works; not for long. */
@@ -375,13 +368,11 @@ export class EtcdStore implements Store {
 
 /** Whether a registration says what its keeper, this registry, has written. */
 function isRenewal(known: EtcdEntry, said: EtcdEntry): boolean {
-  const { load } = known.registration;
-  const told = said.registration.load;
   return (
     known.keeper === said.keeper &&
     known.ttlMs === said.ttlMs &&
     known.owner === said.owner &&
     isSameServer(known.registration, said.registration) &&
-    (load === told || Math.abs((load ?? NaN) - (told ?? NaN)) < loadStep)
+    !isLoadStep(known.registration.load, said.registration.load)
   );
 }

@@ -5,6 +5,7 @@ import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import { readDescription } from "./description.ts";
 import { serverHeader, ttlHeader } from "./headers.ts";
+import { LoadMeter, type LoadMeterOptions } from "./load-meter.ts";
 import { readAddress } from "./registration.ts";
 import { type Fetch, requestRegistry } from "./request.ts";
 import { checkSecret } from "./tokens.ts";
@@ -17,6 +18,12 @@ export interface HeartbeatOptions {
   ttlMs?: number;
   /** Of one request. Default 2 s: with the retry after it, a server is back within an interval and 2 s. */
   timeoutMs?: number;
+  /**
+   * Whether each beat tells how busy this process is, as a LoadMeter with
+   * these options measures it, unless the registration tells its own: servers
+   * that are picked by weight get the less for it. Default false.
+   */
+  reportsLoad?: boolean | LoadMeterOptions;
   /** Where the registry asks for a token to register. Sent as it is: plain http:// shows it to the network. */
   token?: string;
   clock?: Clock;
@@ -90,9 +97,10 @@ class RegistryHeartbeat implements Heartbeat {
   readonly #urls: readonly string[];
   readonly #registration: Registrant;
   readonly #address: string;
-  readonly #options: Required<Omit<HeartbeatOptions, "token">>;
+  readonly #options: Required<Omit<HeartbeatOptions, "token" | "reportsLoad">>;
   readonly #token: string | undefined;
   readonly #backoff: Backoff;
+  readonly #meter: LoadMeter | undefined;
   /** Registries that were asked to list the server, whatever came of it. */
   readonly #asked = new Set<string>();
   readonly #giveUp = new AbortController();
@@ -132,6 +140,14 @@ class RegistryHeartbeat implements Heartbeat {
     const { jitterFraction } = reconnectBackoff;
     const maxMs = intervalMs / (1 + jitterFraction);
     this.#backoff = new Backoff({ ...reconnectBackoff, maxMs }, random);
+    const { reportsLoad = false } = options;
+    if (reportsLoad !== false) {
+      const { clock } = this.#options;
+      this.#meter = new LoadMeter({
+        clock,
+        ...(reportsLoad !== true && reportsLoad),
+      });
+    }
     this.#attempt = this.#beat();
     this.firstAttempt = this.#attempt;
   }
@@ -193,6 +209,7 @@ class RegistryHeartbeat implements Heartbeat {
 
   async #close(): Promise<void> {
     this.#timer?.cancel();
+    this.#meter?.close();
     // A request that is cut may still be carried out, after the one that
     // deregisters: so it is waited for first.
     const { clock } = this.#options;
@@ -222,7 +239,7 @@ class RegistryHeartbeat implements Heartbeat {
     const init: RequestInit = { method, headers };
     const isPost = method === "POST";
     if (isPost) headers[ttlHeader] = String(ttlMs / 1000);
-    const body = isPost ? bodyOf(this.#registration) : "{}";
+    const body = isPost ? bodyOf(this.#registration, this.#meter) : "{}";
     if (body !== "{}") {
       headers["Content-Type"] = "application/json";
       init.body = body;
@@ -239,7 +256,8 @@ class RegistryHeartbeat implements Heartbeat {
 }
 
 /** What the server says besides its address, as JSON. */
-function bodyOf(registrant: Registrant): string {
-  const { services, version, weight, zone, load, labels } = registrant;
+function bodyOf(registrant: Registrant, meter?: LoadMeter): string {
+  const { services, version, weight, zone, labels } = registrant;
+  const load = registrant.load ?? meter?.load;
   return JSON.stringify({ services, version, weight, zone, load, labels });
 }

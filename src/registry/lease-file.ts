@@ -1,4 +1,4 @@
-import { Database, type Statement } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
 import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { RpcError } from "../errors.ts";
@@ -211,6 +211,10 @@ function openAndRead(path: string) {
 }
 
 function openDatabase(path: string): Database {
+  // Not with the library, most of whose users have no such file.
+  const { Database } = process.getBuiltinModule(
+    "bun:sqlite",
+  ) as typeof import("bun:sqlite");
   const database = new Database(path, { create: true, strict: true });
   try {
     // A second process would not see what this one keeps in memory.

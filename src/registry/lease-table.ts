@@ -1,6 +1,7 @@
 import { RpcError } from "../errors.ts";
 import {
   type Description,
+  isLoadStep,
   isSameDescription,
   plainDescription,
 } from "./description.ts";
@@ -20,13 +21,21 @@ export interface Lease {
   readonly ttlMs: number;
   /** Infinity is never. */
   readonly expiresAt: number;
+  /** The load that watchers were told last. */
+  readonly toldLoad: number | undefined;
   /** It has had its respite and was not renewed since. */
   readonly isRespited: boolean;
 }
 
-/** What happened to the list. Renewals are no change. */
+/**
+ * What happened to the list. Renewals are no change, but for those that bring
+ * a load which differs by a tenth from the one that was told last.
+ */
 export type Change =
-  | { readonly kind: "added" | "changed"; readonly registration: Registration }
+  | {
+      readonly kind: "added" | "changed" | "loaded";
+      readonly registration: Registration;
+    }
   | {
       readonly kind: "removed";
       readonly address: string;
@@ -76,7 +85,8 @@ const lateFraction = 1 / 5;
  * first what has run out by then, so a change that time brought is told, with
  * its own revision, before the one that the call brings. `revision` grows by
  * one with each change of the servers or their services and stays put while
- * leases are merely renewed: two equal revisions are equal lists.
+ * leases are merely renewed, whatever load they bring: two equal revisions are
+ * equal lists but for loads.
  *
  * When one ends while more than a third of at least ten are late or have ended,
  * all of these get one more TTL, once: until they renew, they get no other.
@@ -138,9 +148,16 @@ export class LeaseTable {
     const isSame =
       known !== undefined && isSameServer(known.registration, registration);
     if (!isSame) this.#listBytes = this.#roomFor(registration);
-    const lease = { registration, owner, ttlMs, expiresAt: 0 };
+    const { load } = registration;
+    const isTold = !isSame || isLoadStep(known.toldLoad, load);
+    const toldLoad = isTold ? load : known.toldLoad;
+    const lease = { registration, owner, ttlMs, toldLoad, expiresAt: 0 };
     this.#extend({ ...lease, isRespited: false }, now);
-    if (isSame) return;
+    if (!isTold) return;
+    if (isSame) {
+      this.#onChange({ kind: "loaded", registration });
+      return;
+    }
     this.#revision++;
     if (known === undefined) this.#sorted = undefined;
     const kind = known === undefined ? "added" : "changed";

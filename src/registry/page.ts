@@ -1,5 +1,5 @@
-import { Html, html } from "../server/debug/html.ts";
-import { cutTo } from "../server/debug/units.ts";
+import { Html, html } from "../http/html.ts";
+import { cutTo } from "../http/units.ts";
 import type { ListedServer } from "./listing.ts";
 
 /** What people still read in a cell. */
@@ -15,10 +15,14 @@ td:first-child { font-family: ui-monospace, monospace; }
 
 /**
  * The list as a page: one HTML document without a script or another resource.
- * What it shows was said by servers: all of it is escaped and cut.
+ * What it shows was said by servers and by who asks: all of it is escaped and
+ * cut.
+ *
+ * @param service the one that these servers have; null: any
  */
 export function listPage(
   servers: readonly ListedServer[],
+  service: string | null,
   nonce: string,
 ): string {
   return html`<!doctype html>
@@ -33,12 +37,20 @@ export function listPage(
       </head>
       <body>
         <h1>geerpc registry</h1>
+        ${service === null ? "" : filterNote(service)}
         ${servers.length === 0 ? html`<p>No server is registered.</p>` : table(servers)}
         <p>
           The same as JSON: <code>curl -H 'Accept: application/json' …</code>
         </p>
       </body>
     </html> `.text;
+}
+
+function filterNote(service: string): Html {
+  return html`<p>
+    Those that have <b>${cutTo(service, maxCellChars)}</b>, or have not told.
+    <a href="?">All servers</a>
+  </p>`;
 }
 
 function table(servers: readonly ListedServer[]): Html {

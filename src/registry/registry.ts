@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from "../base/clock.ts";
-import { type Code, RpcError } from "../errors.ts";
+import { RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import { emptyAnswer, jsonAnswer, textAnswer } from "../http/answer.ts";
-import { bodyStatus, readBody } from "../http/body.ts";
+import { readBody } from "../http/body.ts";
 import { formatHostPort, parseHostPort } from "../transport/address.ts";
 import { formOf, having, listAnswer } from "./answer.ts";
 import { readDescription } from "./description.ts";
@@ -13,6 +13,12 @@ import {
   type LeaseLimits,
 } from "./lease-table.ts";
 import { readAddress, readTtlMs, readWatchTimeoutMs } from "./registration.ts";
+import {
+  bodyAnswer,
+  failureAnswer,
+  refusalAnswer,
+  wrongMethod,
+} from "./refusal.ts";
 import { type Right, Rights } from "./rights.ts";
 import { type HttpServer, serveHttp } from "./serve-http.ts";
 import { MemoryStore, type Store } from "./store.ts";
@@ -55,13 +61,6 @@ const bodyTimeoutMs = 10_000;
 const operations: Readonly<Record<string, "put" | "remove">> = {
   POST: "put",
   DELETE: "remove",
-};
-/** What the one who asked did wrong, or cannot have. */
-const refusals: Readonly<Partial<Record<Code, number>>> = {
-  invalid_argument: 400,
-  unauthenticated: 401,
-  permission_denied: 403,
-  resource_exhausted: 503,
 };
 /** How long requests that are being answered have at close. */
 const closeTimeoutMs = 1_000;
@@ -238,7 +237,7 @@ export class Registry implements AsyncDisposable {
     const { revision } = this.#watchers;
     const listing = having(service, await this.#store.list());
     const form = seen === null ? formOf(request.headers.get("accept")) : "json";
-    return listAnswer(listing, form, revision);
+    return listAnswer(listing, form, revision, service);
   }
 
   async #register(request: Request, remoteHost?: string): Promise<Response> {
@@ -256,10 +255,7 @@ export class Registry implements AsyncDisposable {
         clock: this.#clock,
       });
     } catch (thrown) {
-      const error = RpcError.from(thrown);
-      // The rest of the body may still be under way.
-      const headers = { Connection: "close" };
-      return textAnswer(error.message, bodyStatus(error), headers);
+      return bodyAnswer(RpcError.from(thrown));
     }
     const registration = { address, ...readDescription(body) };
     await this.#store.put(registration, ttlMs, owner);
@@ -282,25 +278,13 @@ export class Registry implements AsyncDisposable {
   }
 
   #refuse(thrown: unknown, method: string): Response {
-    const status = thrown instanceof RpcError && refusals[thrown.code];
-    if (status) {
-      const { message } = thrown as RpcError;
-      return textAnswer(
-        message,
-        status,
-        status === 401 ? { "WWW-Authenticate": "Bearer" } : undefined,
-      );
-    }
+    const refused = refusalAnswer(thrown);
+    if (refused !== undefined) return refused;
     if (this.#closed === undefined) {
-      this.#onEvent({
-        kind: "store-failed",
-        operation: operations[method] ?? "list",
-        error: thrown,
-      });
+      const operation = operations[method] ?? "list";
+      this.#onEvent({ kind: "store-failed", operation, error: thrown });
     }
-    return RpcError.from(thrown).code === "unavailable"
-      ? textAnswer("the registry cannot reach its store", 503)
-      : textAnswer("internal error", 500);
+    return failureAnswer(thrown);
   }
 
   #report(change: Change): void {
@@ -320,10 +304,6 @@ function readTokens(text: string | undefined): Tokens | undefined {
 
 function isWatch({ url }: Request): boolean {
   return /[?&]watch=/.test(url);
-}
-
-function wrongMethod(allowed: string): Response {
-  return textAnswer(`method not allowed: ${allowed}`, 405, { Allow: allowed });
 }
 
 function closedError(): RpcError {

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { cutText } from "../events.ts";
 import { RpcError } from "../errors.ts";
-import { readBody } from "../http/body.ts";
+import { type BodyOptions, readBody } from "../http/body.ts";
 
 /** What is needed of `fetch`: tests and users' own proxies put theirs here. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -88,8 +88,12 @@ async function exchange(
     redirect: "manual",
     keepalive: options.isFollowed ?? false,
   });
-  if (!response.ok) throw new Error(await refusalOf(response, options));
-  const body = await readBody(response, { ...options, maxBytes });
+  if (!response.ok) {
+    const limits = { ...options, maxBytes: 1024, signal: signal ?? undefined };
+    throw new Error(await refusalOf(response, limits));
+  }
+  const limits = { ...options, maxBytes, signal: signal ?? undefined };
+  const body = await readBody(response, limits);
   return { headers: response.headers, body };
 }
 
@@ -102,18 +106,14 @@ function withToken(init: RequestInit["headers"], token: string): Headers {
 /** The status and, where the registry says it in plain text, why. */
 async function refusalOf(
   response: Response,
-  { clock, timeoutMs }: RegistryRequestOptions,
+  limits: BodyOptions,
 ): Promise<string> {
   const status = `it answered ${response.status}`;
   if (!response.headers.get("content-type")?.startsWith("text/plain")) {
     await response.body?.cancel();
     return status;
   }
-  const text = await readBody(response, {
-    maxBytes: 1024,
-    timeoutMs,
-    clock,
-  }).catch(() => "");
+  const text = await readBody(response, limits).catch(() => "");
   const line = text.trim().split(/[\r\n]/, 1)[0];
   return line ? `${status}: ${line}` : status;
 }

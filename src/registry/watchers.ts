@@ -24,6 +24,8 @@ interface Waiter {
 
 /** Changes are gathered for so long before they go out. */
 const gatherMs = 100;
+/** Loads change all the time, and wait for each other longer: as long as heartbeats do. */
+const gatherLoadsMs = 5_000;
 
 /** Connections that wait for ever. */
 const defaultMaxWatchers = 10_000;
@@ -33,7 +35,8 @@ const defaultMaxWatchers = 10_000;
  *
  * However many they are, a change wakes them once, 100 ms after the first that
  * it is gathered with, and an answer is made once for all who have seen the
- * same. Their timeouts share one timer.
+ * same. Where nothing but loads has changed it is 5 s. Their timeouts share one
+ * timer.
  */
 export class Watchers {
   readonly #clock: Clock;
@@ -42,6 +45,8 @@ export class Watchers {
   readonly #waiters = new Set<Waiter>();
   readonly #timeouts: Alarm;
   #gathering: Timer | undefined;
+  /** When the changes that are gathered go out; Infinity: there are none. */
+  #flushAt = Infinity;
   #isClosed = false;
 
   constructor(clock: Clock, epoch: string, maxWatchers = defaultMaxWatchers) {
@@ -64,10 +69,17 @@ export class Watchers {
   /** Notes a change, and sees to it that it goes out. */
   add(change: Change): void {
     this.#log.append(change);
-    if (this.#waiters.size === 0) return;
-    this.#gathering ??= this.#clock
-      .after(gatherMs, () => this.#flush())
-      .unref();
+    const isLoad = change.kind === "loaded";
+    // Who comes meanwhile is told of loads with the next ones, too.
+    if (this.#waiters.size === 0 && !isLoad && this.#flushAt === Infinity) {
+      return;
+    }
+    const inMs = isLoad ? gatherLoadsMs : gatherMs;
+    const flushAt = this.#clock.now() + inMs;
+    if (this.#isClosed || flushAt >= this.#flushAt) return;
+    this.#gathering?.cancel();
+    this.#flushAt = flushAt;
+    this.#gathering = this.#clock.after(inMs, () => this.#flush()).unref();
   }
 
   /**
@@ -82,7 +94,7 @@ export class Watchers {
     const { revision, timeoutMs, signal } = request;
     const deltas = this.#log.since(revision);
     if (deltas === undefined) return undefined;
-    const isSettled = this.#gathering === undefined;
+    const isSettled = this.#flushAt === Infinity;
     if ((isSettled && deltas.length > 0) || this.#isClosed) {
       return this.#answer(request, deltas);
     }
@@ -114,7 +126,7 @@ export class Watchers {
   }
 
   #flush(): void {
-    this.#gathering = undefined;
+    this.#flushAt = Infinity;
     const answers = new Map<string, string>();
     for (const waiter of this.#waiters) {
       const { revision, service } = waiter.request;

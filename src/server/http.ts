@@ -2,15 +2,15 @@ import type { RpcError } from "../errors.ts";
 import { textAnswer } from "../http/answer.ts";
 import { pathOf } from "../http/path.ts";
 import { connectPath, correctConnectPath } from "../transport/http-connect.ts";
-import { debugReport, type ServerReport } from "./debug/report.ts";
+import type { DebugReport } from "./debug/report.ts";
 import { debugResponse } from "./debug/response.ts";
 import { HttpCalls, type HttpCallsOptions } from "./http-calls.ts";
 
 export interface HttpSideOptions extends HttpCallsOptions {
   /** Whether `GET /readyz` answers 200. */
   isReady(): boolean;
-  /** What the debug page says of the server. */
-  report(): ServerReport;
+  /** What the debug page shows. */
+  report(): DebugReport | Promise<DebugReport>;
 }
 
 const callPrefix = "/rpc/";
@@ -70,12 +70,13 @@ export class HttpSide {
   }
 
   /** What answers GET and HEAD at `path`. */
-  #readable(path: string): ((request: Request) => Response) | undefined {
-    const { services, report, isReady } = this.#options;
+  #readable(
+    path: string,
+  ): ((request: Request) => Response | Promise<Response>) | undefined {
+    const { report, isReady } = this.#options;
     switch (path) {
       case "/debug/geerpc":
-        return (request) =>
-          debugResponse(request, debugReport(services.list(), report()));
+        return async (request) => debugResponse(request, await report());
       case "/healthz":
         return () => textAnswer("ok");
       case "/readyz":

@@ -3,6 +3,10 @@ import type { GobRegistry } from "../codec/gob/gob-registry.ts";
 import type { Compression } from "../codec/codec.ts";
 import { resolveCompression } from "../codec/compression-option.ts";
 import { type OnEvent, quiet } from "../events.ts";
+import {
+  type AdaptiveLimitOptions,
+  resolveAdaptiveLimit,
+} from "../service/adaptive-limit-option.ts";
 import type { Method } from "../service/method.ts";
 import { type ServiceOptions, Services } from "../service/services.ts";
 import { defaultCallTimeoutMs } from "../service/call-options.ts";
@@ -13,11 +17,20 @@ import {
 } from "../session/keepalive.ts";
 import { drainError } from "../session/callee.ts";
 import { parseAddress } from "../transport/address.ts";
-import { type Listener, listenPipes } from "../transport/listen.ts";
+import {
+  type Listener,
+  type ListenOptions,
+  listenPipes,
+} from "../transport/listen.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import { checkNumber, type Limits, resolveLimits } from "../wire/limits.ts";
 import { Connections } from "./connections.ts";
-import type { ServerReport } from "./debug/report.ts";
+import {
+  type DebugReport,
+  debugReport,
+  type ServerReport,
+} from "./debug/report.ts";
+import { type Tally, tallyOf } from "./debug/tally.ts";
 import { HttpBridge } from "./http-bridge.ts";
 import { HttpSide } from "./http.ts";
 
@@ -35,8 +48,22 @@ export interface ServerOptions {
   /** Stand around each call, the first one outermost: those that the server serves, and those that it makes to its peers. */
   interceptors?: readonly Interceptor[];
   limits?: Partial<Limits>;
+  /**
+   * Refuses calls early that could not be finished in time: each method gets a
+   * limit on its running handlers, over all connections, as soon as its calls
+   * take much longer than they did. Refused calls are `resource_exhausted` and
+   * not sent, so an XClient takes them to another server. Off by default, since
+   * latency can rise for other reasons, and a method that waits by design has
+   * to be declared: `static rpc = { methods: { poll: { adaptiveLimit: false } } }`.
+   */
+  adaptiveLimit?: Partial<AdaptiveLimitOptions> | boolean;
   /** What `GET /readyz` says besides "not draining", for example that a registry knows this server. */
   isReady?: () => boolean;
+  /**
+   * What `GET /debug/geerpc` shows instead of this server's own figures: where
+   * several processes are one server, the sum of what `tally()` gives in each.
+   */
+  debugReport?: () => DebugReport | Promise<DebugReport>;
   clock?: Clock;
   onEvent?: OnEvent;
 }
@@ -48,7 +75,7 @@ export interface ServerOptions {
  * listener accepts, its `[Symbol.asyncDispose]()` when the server has closed.
  */
 export class Server implements AsyncDisposable {
-  readonly #services = new Services();
+  readonly #services: Services;
   readonly #clock: Clock;
   readonly #onEvent: OnEvent;
   readonly #startedAt: number;
@@ -60,7 +87,7 @@ export class Server implements AsyncDisposable {
   #closed: Promise<void> | undefined;
   #isDraining = false;
 
-  /** @throws RpcError invalid_argument  a limit or a timeout that is none, interceptors that are no list */
+  /** @throws RpcError invalid_argument  a limit, tolerance or timeout that is none, interceptors that are no list */
   constructor(options: ServerOptions = {}) {
     const { clock = systemClock } = options;
     const onEvent = quiet(options.onEvent ?? (() => {}));
@@ -68,6 +95,7 @@ export class Server implements AsyncDisposable {
     this.#clock = clock;
     this.#onEvent = onEvent;
     this.#startedAt = clock.now();
+    this.#services = new Services(resolveAdaptiveLimit(options.adaptiveLimit));
     const shared = {
       services: this.#services,
       limits: resolveLimits(options.limits),
@@ -83,7 +111,9 @@ export class Server implements AsyncDisposable {
     this.#http = new HttpSide({
       ...shared,
       isReady: () => !this.#isDraining && isReady(),
-      report: () => this.#report(),
+      report:
+        options.debugReport ??
+        (() => debugReport(this.#services.list(), this.#report())),
     });
     this.#bridge = new HttpBridge((request) => this.fetch(request), clock);
     const { gobRegistry } = options;
@@ -120,6 +150,11 @@ export class Server implements AsyncDisposable {
     return this.#connections.count;
   }
 
+  /** The figures of the debug page as plain data that add up with those of other processes. */
+  tally(): Tally {
+    return tallyOf(this.#services.list(), this.#report());
+  }
+
   /**
    * Adds a service: an instance of a class, under its class's name, or a plain
    * object of functions with a name. What is exposed is decided now: the
@@ -144,14 +179,18 @@ export class Server implements AsyncDisposable {
    * Accepts connections at `address`; port 0 takes a free one. Resolves with
    * the address that it got.
    *
-   * @throws RpcError invalid_argument  no such address
+   * @throws RpcError invalid_argument  no such address, or none that processes can share
    * @throws RpcError unavailable       in use, or the server is closing
    */
-  async listen(address = "tcp@127.0.0.1:0"): Promise<string> {
+  async listen(
+    address = "tcp@127.0.0.1:0",
+    options: ListenOptions = {},
+  ): Promise<string> {
     const parsed = parseAddress(address);
     await this.start();
     if (this.#isDraining) throw drainError();
-    const listener = await listenPipes(parsed, (pipe) => this.serve(pipe));
+    const serve = (pipe: Pipe) => this.serve(pipe);
+    const listener = await listenPipes(parsed, serve, options);
     if (this.#isDraining) {
       listener.close();
       throw drainError();

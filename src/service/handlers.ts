@@ -5,7 +5,7 @@ import {
   isThenable,
 } from "../base/async-values.ts";
 import type { Clock } from "../base/clock.ts";
-import { RpcError } from "../errors.ts";
+import { cancelledError, RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import { itemsInside } from "./call-context.ts";
 import { intercept, type Interceptor } from "./interceptor.ts";
@@ -95,6 +95,7 @@ export class Handlers {
       this.#admit(invocation, method.inFlight < method.maxRunning);
       invocation.startedAt = startedAt;
       this.#setDeadline(invocation, method.timeoutMs);
+      if (method.adaptiveLimit?.admit() === false) throw slowError(method);
       invocation.method = method;
       result = this.#begin(method, invocation);
       isLater = isThenable(result);
@@ -115,10 +116,7 @@ export class Handlers {
   cancel(seq: number): void {
     const invocation = this.#running.get(seq);
     if (invocation === undefined) return;
-    this.#giveUp(
-      invocation,
-      new RpcError("cancelled", "the caller cancelled the call"),
-    );
+    this.#giveUp(invocation, cancelledError());
   }
 
   /**
@@ -157,6 +155,7 @@ export class Handlers {
       invocation.isAnswered = true;
       this.#unansweredCount--;
     }
+    invocation.place?.giveUp(this.#options.clock.now());
     invocation.abort(reason);
   }
 
@@ -230,6 +229,7 @@ export class Handlers {
 
   #wait(invocation: Invocation, result: Promise<unknown>): void {
     this.#enter(invocation);
+    takePlace(invocation);
     result.then(
       (reply) => {
         let isStream: boolean;
@@ -260,6 +260,8 @@ export class Handlers {
   /** The reply is a stream, which ends later. */
   #stream(invocation: Invocation, items: AsyncIterable<unknown>): void {
     this.#setStreamDeadline(invocation);
+    invocation.place?.leave(this.#options.clock.now());
+    invocation.place = undefined;
     this.#sent(invocation, items).then(
       () => {
         this.#leave(invocation);
@@ -309,7 +311,7 @@ export class Handlers {
       invocation.isAnswered = true;
       if (!invocation.isOneWay) this.#options.answerer.reply(invocation, reply);
     }
-    return this.#count(invocation, wasAnswered);
+    return this.#count(invocation, wasAnswered, false);
   }
 
   #failed(invocation: Invocation, thrown: unknown): number {
@@ -330,9 +332,14 @@ export class Handlers {
   }
 
   /** Returns the instant of the end. */
-  #count({ method, startedAt }: Invocation, isError: boolean): number {
+  #count(
+    { method, startedAt, place }: Invocation,
+    isError: boolean,
+    hasFailed = isError,
+  ): number {
     const now = this.#options.clock.now();
     method?.end(now - startedAt, isError);
+    place?.end(now, hasFailed);
     return now;
   }
 
@@ -369,6 +376,23 @@ export class Handlers {
     this.#giveUp(invocation, error);
     if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
   }
+}
+
+/** A stream lasts as long as its sender likes, which is no latency. */
+function takePlace(invocation: Invocation): void {
+  const { method, args, startedAt, deadlineAt } = invocation;
+  const limit = method?.adaptiveLimit;
+  if (limit === undefined || isAsyncIterable(args)) return;
+  const givenMs = deadlineAt === undefined ? Infinity : deadlineAt - startedAt;
+  invocation.place = limit.enter(startedAt, givenMs);
+}
+
+function slowError({ serviceMethod }: Method): RpcError {
+  return new RpcError(
+    "resource_exhausted",
+    `calls of ${serviceMethod} have become slow, and this server takes no more of them for now: try another one, or later`,
+    { sent: false },
+  );
 }
 
 /** What a caller gets that gives two calls the same seq. */

@@ -2,6 +2,7 @@ import type { RpcError } from "../errors.ts";
 import type { Metadata } from "../wire/metadata.ts";
 import type { Context, Peer } from "./context.ts";
 import type { Method } from "./method.ts";
+import type { Place } from "./place.ts";
 
 /**
  * One call being served: the request, the handler's context and what became
@@ -24,6 +25,8 @@ export class Invocation implements Context {
   arrivedAt: number | undefined;
   deadlineAt: number | undefined;
   method: Method | undefined;
+  /** Under its method's adaptive limit, where it counts there. */
+  place: Place | undefined;
   startedAt = 0;
   /** It was answered before it had ended, or nobody waits any more: its result is dropped. */
   isAnswered = false;

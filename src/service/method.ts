@@ -2,6 +2,8 @@ import { outside } from "../base/outside.ts";
 import type { GobType } from "../codec/gob/gob-type.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { checkNumber } from "../wire/limits.ts";
+import { AdaptiveLimit } from "./adaptive-limit.ts";
+import type { AdaptiveLimitOptions } from "./adaptive-limit-option.ts";
 import { enterCall, runInside } from "./call-context.ts";
 import type { Context } from "./context.ts";
 import { Shape } from "./shape.ts";
@@ -14,6 +16,8 @@ export interface MethodOptions {
   timeoutMs?: number;
   /** How many calls may run at a time on this server; more are `resource_exhausted`. 0 lets none run. */
   maxRunning?: number;
+  /** False where a server's `adaptiveLimit` is not for this method, because it waits by design: a long poll. */
+  adaptiveLimit?: boolean;
   /** A call may run more than once with no more effect than once: clients then repeat those of which nobody knows whether they have run. */
   idempotent?: boolean;
   /** On gob connections: the reply's Go type, where its value alone does not tell. */
@@ -30,6 +34,8 @@ export class Method {
   readonly maxRunning: number;
   readonly isIdempotent: boolean;
   readonly replyType: GobType | undefined;
+  /** How many may run at a time, as their latency tells, where the server wants that. */
+  readonly adaptiveLimit: AdaptiveLimit | undefined;
   readonly #handler: Handler;
   readonly #target: object;
   calls = 0;
@@ -48,8 +54,10 @@ export class Method {
       timeoutMs = 0,
       maxRunning = Infinity,
       idempotent = false,
+      adaptiveLimit = true,
       gob,
     }: MethodOptions = {},
+    limiting?: AdaptiveLimitOptions,
   ) {
     this.serviceMethod = serviceMethod;
     this.#target = target;
@@ -58,6 +66,10 @@ export class Method {
     this.maxRunning = checkNumber(`maxRunning of ${serviceMethod}`, maxRunning);
     this.isIdempotent = idempotent;
     this.replyType = gob?.reply;
+    this.adaptiveLimit =
+      limiting !== undefined && adaptiveLimit
+        ? new AdaptiveLimit(limiting)
+        : undefined;
   }
 
   /**

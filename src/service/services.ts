@@ -1,5 +1,6 @@
 import { RpcError } from "../errors.ts";
 import { cutText } from "../events.ts";
+import type { AdaptiveLimitOptions } from "./adaptive-limit-option.ts";
 import { collectHandlers } from "./collect.ts";
 import { Method, type MethodOptions } from "./method.ts";
 import { splitServiceMethod } from "./service-method.ts";
@@ -43,7 +44,11 @@ export class Services {
   /** Hooks run once, over the services that are there then. */
   #isClosedToMore = false;
 
-  constructor() {
+  readonly #limiting: AdaptiveLimitOptions | undefined;
+
+  /** @param limiting for each method that does not decline it; undefined is no such limit */
+  constructor(limiting?: AdaptiveLimitOptions) {
+    this.#limiting = limiting;
     this.register({ idempotent: () => this.#idempotent() }, ownService);
   }
 
@@ -106,7 +111,13 @@ export class Services {
       const own = Object.hasOwn(methods, methodName)
         ? methods[methodName]
         : undefined;
-      const method = new Method(serviceMethod, target, handler, own);
+      const method = new Method(
+        serviceMethod,
+        target,
+        handler,
+        own,
+        this.#limiting,
+      );
       service.methods.push(method);
     }
     // Only now: a method whose options are refused must leave nothing behind.

@@ -1,4 +1,4 @@
-import { isAsyncIterable } from "../base/async-values.ts";
+import { done, isAsyncIterable } from "../base/async-values.ts";
 import { RpcError } from "../errors.ts";
 
 /**
@@ -109,8 +109,4 @@ async function end(
 ): Promise<IteratorReturnResult<undefined>> {
   await items.return?.();
   return done();
-}
-
-function done(): IteratorReturnResult<undefined> {
-  return { done: true, value: undefined };
 }

@@ -12,26 +12,45 @@ export interface Listener {
   close(): void;
 }
 
+export interface ListenOptions {
+  /**
+   * Shares the port with every process of this user that listens on it so, and
+   * the system spreads connections over them. Linux only: elsewhere one of
+   * them gets all. Two servers started by mistake share it without a word.
+   * Default false.
+   */
+  reusePort?: boolean;
+}
+
 /**
  * Accepts connections. `onPipe` runs for each; the pipe's events wait until it
  * is attached to. `http@` listens like `tcp@`: what a connection speaks shows
  * in its first bytes. All of it is outside of the asynchronous context that
  * this was called in.
  *
- * @throws RpcError unavailable  the address is in use or not ours
+ * @throws RpcError unavailable       the address is in use or not ours
+ * @throws RpcError invalid_argument  nothing can listen on it, or no two share it: a unix socket
  */
 export function listenPipes(
   address: Address,
   onPipe: (pipe: Pipe) => void,
+  options: ListenOptions = {},
 ): Promise<Listener> {
-  return outside(() => listenOn(address, onPipe));
+  return outside(() => listenOn(address, onPipe, options));
 }
 
 async function listenOn(
   address: Address,
   onPipe: (pipe: Pipe) => void,
+  { reusePort = false }: ListenOptions,
 ): Promise<Listener> {
-  if (address.protocol === "unix") return listenUnix(address.path, onPipe);
+  if (address.protocol === "unix") {
+    if (!reusePort) return listenUnix(address.path, onPipe);
+    throw new RpcError(
+      "invalid_argument",
+      `processes cannot share ${formatAddress(address)}: write tcp@host:port, or give each a path of its own`,
+    );
+  }
   const { protocol, host, port } = address;
   if (protocol !== "tcp" && protocol !== "http") {
     throw new RpcError(
@@ -41,7 +60,10 @@ async function listenOn(
   }
   const hostname = host === "" ? "0.0.0.0" : host;
   try {
+    // Bun knows it and its types do not.
+    const sharing: object = reusePort ? { reusePort } : {};
     const listener = Bun.listen<SocketPipe>({
+      ...sharing,
       hostname,
       port,
       allowHalfOpen: true,

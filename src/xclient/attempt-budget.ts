@@ -16,9 +16,11 @@ export interface BudgetTerms {
  * 10 s: so that servers that fail are not asked ever more for that reason.
  *
  * What calls have put in and attempts taken out is forgotten after 10 s, in
- * whole seconds. What comes by the second begins with one second's worth and
- * grows to ten. O(1) a call, in a fixed 80 bytes. `now` is an instant in ms,
- * from 0; a late one counts for the last.
+ * whole seconds from the first call on. What comes by the second begins with
+ * one second's worth and grows with the time that is remembered, which comes
+ * to 9 to 10 s: so over any time no more is taken than the terms say.
+ * O(1) a call, in a fixed 80 bytes. `now` is an instant in ms; a late one
+ * counts for the last.
  * Source: Finagle, RetryBudget.scala.
  */
 export class AttemptBudget {
@@ -33,25 +35,29 @@ export class AttemptBudget {
     this.#terms = terms;
   }
 
-  /** A call begins. */
-  called(now: number): void {
-    this.#beganAt ??= now;
-    this.#add(this.#terms.fraction, now);
+  /** A call begins, which puts in `fraction` of an attempt. */
+  called(now: number, fraction = this.#terms.fraction): void {
+    this.#add(fraction, now);
   }
 
   /** Takes one attempt out; false, and nothing taken, where there is none left. */
   take(now: number): boolean {
     this.#add(0, now);
-    const ageSeconds = (now - (this.#beganAt ?? now)) / bucketMs;
-    const seconds = Math.min(Math.max(1, ageSeconds), bucketCount);
+    const forgotten = Math.max(0, this.#second - bucketCount + 1);
+    const seconds = Math.max(1, this.#ageMs(now) / bucketMs - forgotten);
     const left = this.#balance + this.#terms.perSecond * seconds;
     if (left < 1 - tolerance) return false;
     this.#add(-1, now);
     return true;
   }
 
+  #ageMs(now: number): number {
+    this.#beganAt ??= now;
+    return now - this.#beganAt;
+  }
+
   #add(amount: number, now: number): void {
-    const second = Math.floor(now / bucketMs);
+    const second = Math.floor(this.#ageMs(now) / bucketMs);
     if (second > this.#second) this.#moveTo(second);
     const bucket = this.#second % bucketCount;
     this.#balances[bucket] = (this.#balances[bucket] as number) + amount;

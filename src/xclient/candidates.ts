@@ -15,15 +15,23 @@ const refreshBackoff = { ...reconnectBackoff, maxMs: 2_000 };
  * the service or nobody on it can be reached, may be older than the servers:
  * it is asked for anew, once however many calls wait, and again only after
  * 250 ms × 1.6 and so on, at most 2 s.
+ *
+ * A list that has emptied takes nobody away who is connected: a server that
+ * leaves ends its connections, so a registry that lists nobody while they hold
+ * is cut off from the servers, or lies. Each is out as soon as its connection
+ * is, and nobody is dialled.
  */
 export class Candidates {
   readonly #discovery: Discovery;
   readonly #onList: (addresses: ReadonlySet<string>) => void;
+  readonly #isConnected: (address: string) => boolean;
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   /** Discovery's last answer: it gives the same promise until the list changes. */
   #answer: Promise<readonly Endpoint[]> | undefined;
   #listed: readonly Endpoint[] = [];
+  /** Discovery lists nobody; these are connected. */
+  #isKept = false;
   /** Endpoints by service, of the list last seen. */
   readonly #byService = new Map<string, readonly Endpoint[]>();
   /** Those of a list that are not down, for the set of which that is true. */
@@ -32,14 +40,19 @@ export class Candidates {
   #refreshing: Promise<void> | undefined;
   #refreshAt = 0;
 
-  /** @param onList told the addresses of each new list */
+  /**
+   * @param onList told the addresses of each new list
+   * @param isConnected whether an address can be called without a dial
+   */
   constructor(
     discovery: Discovery,
     clock: Clock,
     random: Random,
     onList: (addresses: ReadonlySet<string>) => void,
+    isConnected: (address: string) => boolean,
   ) {
     this.#discovery = discovery;
+    this.#isConnected = isConnected;
     this.#clock = clock;
     this.#backoff = new Backoff(refreshBackoff, random);
     this.#onList = onList;
@@ -56,10 +69,16 @@ export class Candidates {
     time: CallTime,
   ): readonly Endpoint[] | Promise<readonly Endpoint[]> {
     const answer = this.#discovery.all();
+    if (this.#isKept && this.#keepConnected()) {
+      answer.then(
+        (listed) => this.#accept(answer, listed),
+        () => {},
+      );
+      return this.#having(service);
+    }
     if (answer === this.#answer) return this.#having(service);
     return time.wait(answer).then((listed) => {
-      this.#answer = answer;
-      if (listed !== this.#listed) this.#relist(listed);
+      this.#accept(answer, listed);
       return this.#having(service);
     });
   }
@@ -130,6 +149,24 @@ export class Candidates {
       this.#byService.set(service, having);
     }
     return having;
+  }
+
+  #accept(
+    answer: Promise<readonly Endpoint[]>,
+    listed: readonly Endpoint[],
+  ): void {
+    this.#answer = answer;
+    this.#isKept = listed.length === 0 && this.#keepConnected();
+    if (!this.#isKept && listed !== this.#listed) this.#relist(listed);
+  }
+
+  /** Leaves out who is not connected; false: nobody is left. */
+  #keepConnected(): boolean {
+    const connected = this.#listed.filter(({ address }) =>
+      this.#isConnected(address),
+    );
+    if (connected.length < this.#listed.length) this.#relist(connected);
+    return connected.length > 0;
   }
 
   /** Another list of servers: forgets what was derived from the one before. */

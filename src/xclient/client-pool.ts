@@ -29,11 +29,24 @@ interface Connections {
   readonly backoff: Backoff;
   /** Before that instant no dial is made for which there is another way; 0 once one has succeeded. */
   retryAt: number;
+  /** Before that instant no dial is made at all. */
+  redialAt: number;
+  /** A dial has succeeded: what is not reached now was lost. */
+  wasConnected: boolean;
   /** The pool has closed them. */
   isGone: boolean;
 }
 
 const nobody: ReadonlySet<string> = new Set();
+
+/**
+ * How long a server that was lost and could not be dialled is left alone, in
+ * ms, evenly between these: its other clients have lost it at the same
+ * instant. However long it is away, at most 14 % of a thousand then come in
+ * any tenth of a second.
+ */
+const minRedialMs = 500;
+const maxRedialMs = 2_000;
 
 /**
  * The clients of an XClient: a fixed number per address, used in turns.
@@ -45,7 +58,10 @@ const nobody: ReadonlySet<string> = new Set();
  *
  * An address whose dial failed, or was waited for in vain, is down until one
  * succeeds: callers prefer others. Meanwhile it is dialled in the background,
- * once per backoff, when calls pass by.
+ * once per backoff, when calls pass by. Where it was connected before, dials
+ * are 0.5 to 2 s apart at least, and who has no other server waits for the
+ * next one: so a server that restarts does not get all of its clients back at
+ * once.
  */
 export class ClientPool {
   readonly #options: ClientOptions;
@@ -87,7 +103,8 @@ export class ClientPool {
 
   /**
    * A client that is connected to `endpoint`: at once where there is one, else
-   * a promise of one. Dials also where the address is down.
+   * a promise of one. Dials also where the address is down, at once or, where
+   * it was lost, when it may be dialled again.
    *
    * @throws RpcError as Client.dial; the next call dials again
    */
@@ -105,6 +122,12 @@ export class ClientPool {
       }
     }
     return this.#dialInto(slot, connections);
+  }
+
+  /** Whether `address` can be called without a dial. */
+  isConnected(address: string): boolean {
+    const slots = this.#addresses.get(address)?.slots;
+    return slots?.some(({ client }) => client?.isAvailable) ?? false;
   }
 
   /** Whether a dial to `address` is under way. */
@@ -176,6 +199,8 @@ export class ClientPool {
       turn: 0,
       backoff: new Backoff(reconnectBackoff, this.#random),
       retryAt: 0,
+      redialAt: 0,
+      wasConnected: false,
       isGone: false,
     };
     this.#addresses.set(endpoint.address, connections);
@@ -196,6 +221,8 @@ export class ClientPool {
     const { endpoint } = connections;
     const { signal } = this.#closing;
     try {
+      const pauseMs = connections.redialAt - this.#clock.now();
+      if (pauseMs > 0) await this.#pass(pauseMs);
       const client = await this.#dial(
         endpoint.address,
         this.#options,
@@ -220,10 +247,24 @@ export class ClientPool {
     }
   }
 
+  /** @throws RpcError the pool was closed */
+  async #pass(pauseMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.after(pauseMs, resolve);
+    const onAbort = () => resolve();
+    signal.addEventListener("abort", onAbort);
+    await promise;
+    timer.cancel();
+    signal.removeEventListener("abort", onAbort);
+    if (signal.aborted) throw RpcError.fromAbort(signal);
+  }
+
   #succeeded(connections: Connections, client: Client): void {
     const { address } = connections.endpoint;
     connections.backoff.reset();
     connections.retryAt = 0;
+    connections.wasConnected = true;
     this.#setDown(address, false);
     this.#onEvent({ kind: "connected", address });
     void client.closed.then(() => {
@@ -238,12 +279,21 @@ export class ClientPool {
     const { endpoint, slots, backoff } = connections;
     const { address } = endpoint;
     const now = this.#clock.now();
+    const isDown = !slots.some(({ client }) => client?.isAvailable);
     // Dials that fail together are one failure.
     if (now >= connections.retryAt) {
       connections.retryAt = now + backoff.nextMs();
+      if (isDown && connections.wasConnected) {
+        const spreadMs = this.#random() * (maxRedialMs - minRedialMs);
+        connections.redialAt = now + minRedialMs + spreadMs;
+        connections.retryAt = Math.max(
+          connections.retryAt,
+          connections.redialAt,
+        );
+      }
     }
     const { retryAt } = connections;
-    if (!slots.some(({ client }) => client?.isAvailable)) {
+    if (isDown) {
       this.#setDown(address, true);
       this.#probeAt = Math.min(this.#probeAt, retryAt);
     }

@@ -10,6 +10,8 @@ const hedgeBudget = { fraction: 0.1, perSecond: 0 };
 export interface HedgeOptions {
   /** How long the first server has, in ms. Default: the p95 of the method's last calls. */
   afterMs?: number;
+  /** Of how many calls a second attempt may be made, as a part of them: 0 to 1. Default 0.1. */
+  maxFraction?: number;
 }
 
 /** A call that may be made twice. */
@@ -27,7 +29,7 @@ export interface HedgedCall {
 /**
  * Makes slow calls a second time, at another server: after the p95 of the
  * method's last calls, where the method is idempotent, and for at most 10 % of
- * the calls of the last 10 s.
+ * the calls of the last 10 s, where they do not say otherwise.
  *
  * The first reply is the call's, and the other attempt is cancelled. A failure
  * is the call's only once both have failed, and then that of the first. No
@@ -46,7 +48,7 @@ export class Hedging {
   /** @throws RpcError what the first attempt fails with */
   async run(call: HedgedCall): Promise<unknown> {
     const { serviceMethod, options } = call;
-    this.#budget.called(this.#clock.now());
+    this.#budget.called(this.#clock.now(), options.maxFraction);
     const delayMs = options.afterMs ?? this.#latency.p95Ms(serviceMethod);
     const attempts = new FirstReply();
     attempts.start((signal) => this.#timed(call.first(signal), call, signal));
@@ -87,16 +89,22 @@ export class Hedging {
   }
 }
 
-/** @throws RpcError invalid_argument  a delay that is no number from 0 */
+/** @throws RpcError invalid_argument  a delay that is no number from 0, a part that is none */
 export function hedgeOptions(
   hedge: boolean | HedgeOptions | undefined,
 ): HedgeOptions | undefined {
   if (hedge === undefined || hedge === false) return undefined;
   if (hedge === true) return {};
-  const { afterMs } = hedge;
-  if (afterMs === undefined || afterMs >= 0) return hedge;
+  const { afterMs = 0, maxFraction = 0 } = hedge;
+  if (!(afterMs >= 0)) {
+    throw new RpcError(
+      "invalid_argument",
+      `hedge.afterMs is ${afterMs}: write a number of milliseconds from 0, or leave it out`,
+    );
+  }
+  if (maxFraction >= 0 && maxFraction <= 1) return hedge;
   throw new RpcError(
     "invalid_argument",
-    `hedge.afterMs is ${afterMs}: write a number of milliseconds from 0, or leave it out`,
+    `hedge.maxFraction is ${maxFraction}: write a number from 0 to 1, or leave it out`,
   );
 }

@@ -13,8 +13,8 @@ export function outcomeOf(
     case "deadline_exceeded":
       return "failed";
     case "resource_exhausted":
-      // A limit of the service's own is an answer.
-      return sent === false ? "failed" : "answered";
+      // A server that is full is well, and would be missed; a limit of the service's own is an answer.
+      return sent === false ? "local" : "answered";
     case "unavailable":
       // It leaves, or the request had not got there.
       if (sent === false) return "local";

@@ -121,6 +121,7 @@ export class XClient implements AsyncDisposable {
         this.#pool.retain(addresses);
         choice.retain(addresses, this.#clock.now());
       },
+      (address) => this.#pool.isConnected(address),
     );
     this.#route = new Route({
       candidates,

@@ -1,15 +1,24 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  describe,
+  expect,
+  test,
+} from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Discovery, Endpoint } from "../../src/discovery/discovery.ts";
+import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { DnsDiscovery, type SrvRecord } from "../../src/discovery/dns.ts";
 import { FileDiscovery } from "../../src/discovery/file.ts";
 import { RegistryDiscovery } from "../../src/discovery/registry.ts";
 import { StaticDiscovery } from "../../src/discovery/static.ts";
+import { FakeEtcd, prefix } from "../discovery/fake-etcd.ts";
 import { FakeResolver } from "../discovery/fake-resolver.ts";
 import { FakeRegistry, listing } from "../discovery/fake-registry.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 
 /** Makes a discovery to which `addresses` are known, or will be once it has asked. */
 type DiscoveryFactory = (
@@ -24,6 +33,12 @@ const implementations: Record<string, DiscoveryFactory> = {
       fetch: new FakeRegistry(() => listing(...addresses)).fetch,
       clock,
     }),
+  etcd: (addresses, clock) => {
+    const etcd = new FakeEtcd();
+    for (const address of addresses) etcd.register(address);
+    const { fetch } = etcd;
+    return new EtcdDiscovery(`etcd://x${prefix}`, { fetch, clock });
+  },
   dns: (addresses, clock) => {
     const resolver = new FakeResolver();
     resolver.servicesOf = async () => addresses.map(recordOf);
@@ -56,7 +71,15 @@ const path = "unix@/run/geerpc.sock";
 for (const [name, make] of Object.entries(implementations)) {
   describe(`every discovery: ${name}`, () => {
     const clock = new ManualClock();
-    const open = (...addresses: string[]) => make(addresses, clock);
+    const opened: Discovery[] = [];
+    const open = (...addresses: string[]) => {
+      const discovery = make(addresses, clock);
+      opened.push(discovery);
+      return discovery;
+    };
+    afterEach(() => {
+      for (const discovery of opened.splice(0)) discovery.close();
+    });
 
     test("all gives every endpoint once, sorted by address", async () => {
       const discovery = open(c, b, a, b);
@@ -129,6 +152,7 @@ for (const [name, make] of Object.entries(implementations)) {
           sent: false,
         });
       }
+      await settle();
       expect(clock.timers).toBe(0);
     });
   });

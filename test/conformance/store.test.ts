@@ -148,7 +148,7 @@ export function describeStore(
       await expectNew();
     });
 
-    test("all that was told is listed; a load comes with a renewal, and is no change", async () => {
+    test("all that was told is listed; a load comes with a renewal, and is told where it has moved", async () => {
       const { store, changes } = await setUp();
       const told = {
         ...b,
@@ -160,11 +160,16 @@ export function describeStore(
       await store.put({ ...told, load: 0.5 }, 0);
       const { revision } = await store.list();
       await store.put({ ...told, load: 0.75 }, 0);
-      const listed = { ...told, load: 0.75, expiresInMs: undefined };
+      await store.put({ ...told, load: 0.8 }, 0);
+      const listed = { ...told, load: 0.8, expiresInMs: undefined };
       expect(await store.list()).toMatchObject({ revision });
       expect((await store.list()).servers).toEqual([listed]);
       await store.put({ ...told, zone: "y" }, 0);
-      expect(changes.map(({ kind }) => kind)).toEqual(["added", "changed"]);
+      expect(changes.map(({ kind }) => kind)).toEqual([
+        "added",
+        "loaded",
+        "changed",
+      ]);
     });
 
     test("a listing stays as it is", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { endpointList } from "../../src/discovery/discovery.ts";
+import { type Endpoint, endpointList } from "../../src/discovery/discovery.ts";
 
 test("what a server told of itself goes along, copied and frozen; nothing else does", () => {
   const services = ["Foo"];
@@ -15,4 +15,10 @@ test("what a server told of itself goes along, copied and frozen; nothing else d
   ]);
   expect(list.every((endpoint) => Object.isFrozen(endpoint))).toBe(true);
   expect(Object.isFrozen(list)).toBe(true);
+});
+
+test("what one list has made another takes over, without a copy", () => {
+  const first = endpointList([{ address: "a:1", services: ["Foo"] }]);
+  const second = endpointList([{ address: "b:1", services: [] }, ...first]);
+  expect(second[0]).toBe(first[0] as Endpoint);
 });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { EtcdDiscovery } from "../../src/discovery/etcd.ts";
 import { DnsDiscovery } from "../../src/discovery/dns.ts";
 import { FileDiscovery } from "../../src/discovery/file.ts";
 import { openDiscovery } from "../../src/discovery/open.ts";
@@ -10,6 +11,7 @@ import { StaticDiscovery } from "../../src/discovery/static.ts";
 import { Server } from "../../src/server/server.ts";
 import { connect } from "../../src/xclient/connect.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { FakeEtcd, prefix } from "./fake-etcd.ts";
 import { FakeResolver } from "./fake-resolver.ts";
 import { listing, refused } from "./fake-registry.ts";
 
@@ -64,6 +66,52 @@ test("a name in DNS and a file are discoveries of their own, with the options", 
   }
 });
 
+test("an etcd is one target with all of its members, however its commas are taken", async () => {
+  for (const target of [
+    ` etcd://x:1,y:2${prefix}`,
+    [`ETCD://x:1,y:2${prefix}`],
+    ["etcd://x:1", `y:2${prefix}`],
+  ]) {
+    const etcd = new FakeEtcd();
+    etcd.register("tcp@h:1");
+    etcd.down.add("x:1");
+    const { fetch } = etcd;
+    const options = { clock: new ManualClock(), watch: false, fetch };
+    const discovery = openDiscovery(target, options);
+    expect(discovery).toBeInstanceOf(EtcdDiscovery);
+    expect(await discovery.all()).toMatchObject([{ address: "tcp@h:1" }]);
+    expect(etcd.asked).toEqual(["x:1 range", "y:2 range"]);
+  }
+});
+
+test("who connects loads nothing of a registry but its words", async () => {
+  const folder = join(import.meta.dir, "..", "..", "src");
+  const seen = new Set<string>();
+  const visit = async (path: string): Promise<void> => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    const text = await readFile(path, "utf8");
+    const { imports } = new Bun.Transpiler({ loader: "ts" }).scan(text);
+    for (const { path: to } of imports) {
+      if (to.startsWith(".")) await visit(join(dirname(path), to));
+    }
+  };
+  await visit(join(folder, "discovery", "open.ts"));
+  const ofRegistry = [...seen]
+    .filter((path) => path.startsWith(join(folder, "registry/")))
+    .map((path) => basename(path, ".ts"));
+  expect(ofRegistry.sort()).toEqual([
+    "description",
+    "etcd-endpoints",
+    "etcd-gateway",
+    "etcd-keys",
+    "headers",
+    "request",
+    "tokens",
+    "url",
+  ]);
+});
+
 describe("connect", () => {
   let folder: string;
   let server: Server;
@@ -116,6 +164,10 @@ test("nothing, several kinds and ill-formed ones are invalid arguments", () => {
     ["http://h", "file:a"],
     "dns://",
     "file:",
+    "etcd:",
+    "etcd://h:1,tcp@h:1",
+    "etcd://a/p,etcd://b/p",
+    ["http://h", "etcd://h"],
   ];
   for (const target of targets) {
     expect(() => openDiscovery(target)).toThrow(

@@ -41,7 +41,9 @@ function start(reply: Reply, options: RegistryDiscoveryOptions = {}) {
     (await discovery.all()).map(({ address }) => address);
   /** The names of what events are about. */
   const told = () =>
-    events.map((event) => event.kind === "discovery-failed" && event.registry);
+    events.flatMap((event) =>
+      event.kind === "discovery-failed" ? [event.registry] : [],
+    );
   return { registry, clock, events, discovery, addresses, told };
 }
 
@@ -68,9 +70,9 @@ test("a start while the registry is away goes on with the kept list, and tells i
   });
 });
 
-test("it is told once, and gives way to the first answer", async () => {
+test("it is told once, and gives way to the first answer, which is told as well", async () => {
   await leave(a);
-  const { registry, clock, addresses, told } = start(refused);
+  const { registry, clock, addresses, events, told } = start(refused);
   await addresses();
   await clock.advance(250);
   await addresses();
@@ -82,6 +84,9 @@ test("it is told once, and gives way to the first answer", async () => {
   await settle();
   expect(await addresses()).toEqual([b]);
   expect(told()).toEqual([url, keepIn, url]);
+  expect(events.slice(3)).toEqual([
+    { kind: "list-restored", registry: url, servers: 1, afterMs: 650 },
+  ]);
 });
 
 test("nobody is given it before the registry was asked, and none where it answers", async () => {

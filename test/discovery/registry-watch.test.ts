@@ -154,6 +154,108 @@ test("a list that does not change is the same promise", async () => {
   expect(await discovery.all()).toBe(before);
 });
 
+test("a load that has moved comes by the watch, and polls rest", async () => {
+  const { clock, asked, discovery, send } = setUp();
+  await send("POST", a, { load: 0.5 });
+  await discovery.all();
+  await clock.advance(0);
+  asked.length = 0;
+  for (const [load, known] of [
+    [0.75, 0.75],
+    [0.8, 0.75],
+    [0.2, 0.2],
+  ] as const) {
+    await send("POST", a, { load });
+    await clock.advance(6_000);
+    expect(await discovery.all()).toMatchObject([{ load: known }]);
+  }
+  expect(asked).not.toContain("list");
+});
+
+describe("a registry that lies", () => {
+  function lying(answer: (watches: number) => Response) {
+    let watches = 0;
+    const urls: string[] = [];
+    const set = setUp({
+      fetch: async (url) => {
+        urls.push(url);
+        if (url.includes("watch=")) return answer(++watches);
+        const revision = url.includes("?") ? "" : "1.1";
+        return Response.json({ servers: [{ address: a }], revision });
+      },
+    });
+    return { ...set, urls };
+  }
+
+  test("tells of ever more servers: the watch ends, and the list is read anew", async () => {
+    const services = Array.from({ length: 1_000 }, (_, i) =>
+      `${i}`.padEnd(2_000, "x"),
+    );
+    const { clock, events, discovery, addresses } = lying((n) =>
+      Response.json({
+        revision: `1.${n}`,
+        changes: [{ address: `h:${n}`, services }],
+      }),
+    );
+    await addresses();
+    await clock.advance(150);
+    expect(await addresses()).toHaveLength(3);
+    await clock.advance(100);
+    expect(events).toMatchObject([{ kind: "discovery-failed" }]);
+    await addresses();
+    await clock.advance(0);
+    expect(await addresses()).toEqual([a]);
+    discovery.close();
+  });
+
+  test.each([
+    ["HTML", () => new Response("<html>")],
+    ["null", () => Response.json(null)],
+    [
+      "50 MiB",
+      () => new Response(" ".repeat(50 * 1024 * 1024), { headers: json }),
+    ],
+    [
+      "a million changes",
+      () =>
+        Response.json({
+          revision: "1.2",
+          changes: Array.from({ length: 100_000 }, () => 0),
+        }),
+    ],
+    [
+      "a revision without end",
+      () => Response.json({ revision: "1.2".repeat(100_000), changes: [] }),
+    ],
+  ])("says %s: that ends the watch, not the list", async (_, answer) => {
+    const { clock, events, urls, discovery, addresses } = lying(answer);
+    await addresses();
+    await clock.advance(0);
+    expect(events).toMatchObject([{ kind: "discovery-failed" }]);
+    expect(await addresses()).toEqual([a]);
+    expect(Math.max(...urls.map(({ length }) => length))).toBeLessThan(500);
+    discovery.close();
+    await clock.advance(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test("gives a revision that is too long to send back: it is not watched", async () => {
+    const urls: string[] = [];
+    const { clock, addresses } = setUp({
+      fetch: async (url) => {
+        urls.push(url);
+        const revision = "1".repeat(257);
+        return Response.json({ servers: [{ address: a }], revision });
+      },
+    });
+    await addresses();
+    await clock.advance(0);
+    expect(urls).toHaveLength(1);
+  });
+
+  const json = { "Content-Type": "application/json" };
+});
+
 describe("polls go on", () => {
   const kindsIn30s = async ({
     clock,
@@ -189,17 +291,6 @@ describe("polls go on", () => {
       }
       expect(urls).toEqual([1, 2, 3].map(() => `http://one.test${path}`));
     }
-  });
-
-  test("where servers tell their load", async () => {
-    const set = setUp();
-    await set.send("POST", a, { load: 0.5 });
-    expect(await kindsIn30s(set)).toContain("list");
-    await set.send("POST", a, { load: 0.75 });
-    await set.clock.advance(10_000);
-    await set.addresses();
-    await set.clock.advance(0);
-    expect(await set.discovery.all()).toMatchObject([{ load: 0.75 }]);
   });
 
   test("while no server is known, and nothing is watched", async () => {
@@ -244,13 +335,14 @@ describe("a watch that fails", () => {
       network.down();
       network.up();
       await clock.advance(0);
-      expect(events).toHaveLength(times);
+      expect(events).toHaveLength(2 * times - 1);
       expect(events.at(-1)?.kind).toBe("discovery-failed");
       expect(asked).toEqual([]);
       await send("POST", added);
       await addresses();
       await clock.advance(0);
       expect(await addresses()).toContain(added);
+      expect(events.at(-1)?.kind).toBe("list-restored");
       expect(asked).toEqual(["list"]);
       await clock.advance(250);
       await addresses();

@@ -207,6 +207,20 @@ describe("asking", () => {
   });
 });
 
+test("closing ends also the reading of an answer", async () => {
+  const { registry, clock, addresses, discovery } = setUp(
+    () =>
+      new Response(new ReadableStream({ pull: () => new Promise(() => {}) })),
+  );
+  const waiting = addresses().catch((error: unknown) => error);
+  await settle();
+  discovery.close();
+  expect(await waiting).toMatchObject({ code: "unavailable", sent: false });
+  await settle();
+  expect(registry.requestCount).toBe(1);
+  expect(clock.timers).toBe(0);
+});
+
 const megabyte = new Uint8Array(1024 * 1024);
 
 const failures: Record<string, Reply> = {
@@ -229,6 +243,10 @@ const failures: Record<string, Reply> = {
   "a JSON array": () => Response.json([b]),
   "servers as an object": () => Response.json({ servers: { [b]: true } }),
   "no servers": () => Response.json({ error: "down" }),
+  "a million servers": () =>
+    headerListing(...Array.from({ length: 200_000 }, (_, i) => `h:${i + 1}`)),
+  "65,537 servers": () =>
+    Response.json({ servers: Array.from({ length: 65_537 }, () => 0) }),
   "only entries that are none": () =>
     Response.json({ servers: [b, null, 7, {}, { address: 7 }] }),
   "only unknown protocols": () => headerListing("quic@10.0.0.1:1"),
@@ -350,6 +368,71 @@ describe("failing", () => {
     expect(gaps.slice(0, 3)).toEqual([250, 400, 640]);
     expect(gaps.at(-1)).toBe(10_000);
   }, 30_000);
+});
+
+test("a registry that begins again and again, each time with others, fills no memory", async () => {
+  const { registry, discovery } = setUp();
+  let life = 0;
+  registry.reply = () => {
+    life++;
+    const servers = Array.from({ length: 40_000 }, (_, i) => ({
+      address: `h${life}:${i + 1}`,
+    }));
+    const revision = `${life}.0`;
+    return Response.json({ servers, revision, fillingForMs: 60_000 });
+  };
+  for (let poll = 0; poll < 5; poll++) await discovery.refresh();
+  expect((await discovery.all()).length).toBeLessThan(3 * 65_536);
+  discovery.close();
+}, 30_000);
+
+test("a list that is there again is told, once, with how long there was none", async () => {
+  const { registry, clock, discovery, events } = setUp(() => listing(a));
+  await discovery.refresh();
+  expect(events).toEqual([]);
+  registry.reply = refused;
+  for (const waitMs of [1_000, 4_000]) {
+    await discovery.refresh().catch(() => {});
+    await clock.advance(waitMs);
+  }
+  registry.reply = () => listing(a, b);
+  await discovery.refresh();
+  await discovery.refresh();
+  const url = "http://registry.test/_geerpc_/registry";
+  expect(events.slice(2)).toEqual([
+    { kind: "list-restored", registry: url, servers: 2, afterMs: 5_000 },
+  ]);
+});
+
+test("of several registries each is told as there again on its own", async () => {
+  const away = new Set(["one.test", "two.test"]);
+  const events: RpcEvent[] = [];
+  const discovery = new RegistryDiscovery(
+    ["http://one.test", "http://two.test"],
+    {
+      clock: new ManualClock(),
+      fetch: async (url) =>
+        away.has(new URL(url).host) ? refused() : listing(a),
+      onEvent: (event) => void events.push(event),
+    },
+  );
+  await discovery.refresh().catch(() => {});
+  for (const host of ["two.test", "one.test"]) {
+    away.delete(host);
+    await discovery.refresh();
+  }
+  expect(
+    events.map(
+      (event) =>
+        "registry" in event && `${event.kind} ${new URL(event.registry).host}`,
+    ),
+  ).toEqual([
+    "discovery-failed one.test",
+    "discovery-failed two.test",
+    "discovery-failed one.test",
+    "list-restored two.test",
+    "list-restored one.test",
+  ]);
 });
 
 test("a success starts over with the delays", async () => {
@@ -508,7 +591,9 @@ describe("an empty answer while servers are known", () => {
     await clock.advance(1);
     await discovery.refresh();
     expect(await addresses()).toEqual([]);
-    expect(events).toHaveLength(3);
+    expect(events.slice(3)).toMatchObject([
+      { kind: "list-restored", servers: 0, afterMs: 30_000 },
+    ]);
   });
 
   test("a single one is not believed however late", async () => {

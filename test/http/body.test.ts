@@ -53,6 +53,28 @@ describe("a body", () => {
     expect(clock.timers).toBe(0);
   });
 
+  test("is given up with its signal, whatever its reader does", async () => {
+    for (const isEarly of [true, false]) {
+      const clock = new ManualClock();
+      const controller = new AbortController();
+      const { signal } = controller;
+      let isCancelled = false;
+      const body = new ReadableStream<Uint8Array>({
+        pull: () => new Promise(() => {}),
+        cancel: () => void (isCancelled = true),
+      });
+      if (isEarly) controller.abort();
+      const options = { maxBytes: 4, timeoutMs: 500, clock, signal };
+      const text = readBody({ body, headers: new Headers() }, options);
+      const failed = text.catch((thrown: unknown) => thrown);
+      await settle();
+      controller.abort();
+      expect(await failed).toMatchObject({ code: "cancelled" });
+      expect(isCancelled).toBe(true);
+      expect(clock.timers).toBe(0);
+    }
+  });
+
   test("that is too long is read no further", async () => {
     const { clock, told, body } = setUp([four, four, four, four]);
     expect(await body).toMatchObject({ code: "resource_exhausted" });

@@ -52,4 +52,36 @@ describe("a histogram", () => {
     expect(histogram.quantile(0.5)).toBeGreaterThanOrEqual(2 ** 31);
     expect(histogram.quantile(1)).toBeGreaterThanOrEqual(2 ** 31);
   });
+
+  test("takes over what another one has recorded", () => {
+    const random = testRandom();
+    const values = Array.from({ length: 1_000 }, () => random() * 1e5);
+    const histogram = of(values.slice(0, 400));
+    histogram.add(of(values.slice(400)));
+    const whole = of(values);
+    expect(histogram.buckets()).toEqual(whole.buckets());
+    expect([histogram.count, histogram.max]).toEqual([1_000, whole.max]);
+    const [small, large] = [of([1]), of([9])];
+    large.add(small);
+    small.add(large);
+    expect([large.max, small.max]).toEqual([9, 9]);
+  });
+
+  test("is the same again when it is made of its buckets", () => {
+    const random = testRandom();
+    const values = Array.from({ length: 1_000 }, () => random() * 1e5);
+    const histogram = of([...values, 0, 0.2, 1e9]);
+    const again = Histogram.of(histogram.buckets());
+    expect(again.buckets()).toEqual(histogram.buckets());
+    expect([again.count, again.max]).toEqual([1_003, 1e9]);
+  });
+
+  test("has a bucket for each sixteenth that holds a value", () => {
+    expect(new Histogram().buckets()).toEqual([]);
+    expect(of([7, 7, 64, 66, 67, 68, 70]).buckets()).toEqual([
+      [7, 2],
+      [67, 3],
+      [70, 2],
+    ]);
+  });
 });

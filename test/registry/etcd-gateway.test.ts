@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { EtcdEndpoints } from "../../src/registry/etcd-endpoints.ts";
 import { EtcdGateway, type KeyEvent } from "../../src/registry/etcd-gateway.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock, settle } from "../support/manual-clock.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 const failure = (promise: Promise<unknown>) => promise.catch((error) => error);
@@ -21,10 +21,9 @@ function setUp(answers: Readonly<Record<string, Answer>>) {
     return (answers[host] as Answer)(init.signal as AbortSignal);
   };
   const endpoints = Object.keys(answers).map((host) => `http://${host}`);
-  const gateway = new EtcdGateway(
-    new EtcdEndpoints({ endpoints, clock, fetch }),
-  );
-  return { clock, gateway, asked, bodies, until: clock.now() + 1_800 };
+  const etcd = new EtcdEndpoints({ endpoints, clock, fetch });
+  const gateway = new EtcdGateway(etcd);
+  return { clock, gateway, etcd, asked, bodies, until: clock.now() + 1_800 };
 }
 
 const granted: Answer = () => Response.json({ ID: "7" });
@@ -37,11 +36,102 @@ const refusing =
 
 describe("endpoints", () => {
   test.each([
+    ["null", null],
+    ["a number", 7],
+    ["no revision", { header: {} }],
+    ["a negative revision", { header: { revision: "-1" } }],
+    ["a revision of zero", { header: { revision: "0" } }],
+    ["a fraction", { header: { revision: "1.5" } }],
+    ["keys that are none", { header: { revision: "7" }, kvs: {} }],
+    ["a key of nothing", { header: { revision: "7" }, kvs: [null] }],
+    [
+      "a key without a revision",
+      { header: { revision: "7" }, kvs: [{ key: "eA==" }] },
+    ],
+  ])("what is no answer is the endpoint's failure: %s", async (_, said) => {
+    const fine = () => Response.json({ header: { revision: "7" } });
+    const { gateway, asked, until } = setUp({
+      a: () => Response.json(said),
+      b: fine,
+    });
+    expect(await gateway.range("/p/", until)).toEqual({
+      revision: 7,
+      keyValues: [],
+    });
+    expect(asked).toEqual(["a", "b"]);
+  });
+
+  test("a lease without an id, and a write without a revision, are none", async () => {
+    const { gateway, until } = setUp({ a: () => Response.json({}) });
+    for (const failed of [
+      gateway.grant(10, until),
+      gateway.putIf("k", 0, [], until),
+    ]) {
+      expect(await failure(failed)).toMatchObject({ code: "unavailable" });
+    }
+  });
+
+  test("an answer may have so many bytes as was said", async () => {
+    const text = JSON.stringify({ ID: "7" });
+    const grant = (maxAnswerBytes: number) => {
+      const gateway = new EtcdGateway(
+        new EtcdEndpoints({
+          endpoints: ["http://a"],
+          clock: new ManualClock(),
+          fetch: async () => new Response(text),
+          maxAnswerBytes,
+        }),
+      );
+      return failure(gateway.grant(10, 9_000));
+    };
+    expect(await grant(text.length)).toBe("7");
+    expect(await grant(text.length - 1)).toMatchObject({ code: "unavailable" });
+  });
+
+  test("closed, a stream ends that nothing else is under way with", async () => {
+    const { clock, gateway, etcd } = setUp({ a: silent });
+    const watched = failure(gateway.watch("/p/", 7, () => {}, never));
+    await settle();
+    etcd.close();
+    expect(await watched).toMatchObject({ code: "unavailable" });
+    expect(clock.timers).toBe(0);
+  });
+
+  test("closed, requests and streams end as unavailable, and no other begins", async () => {
+    const signals: AbortSignal[] = [];
+    const clock = new ManualClock();
+    const etcd = new EtcdEndpoints({
+      endpoints: ["http://a", "http://b"],
+      clock,
+      fetch: (_, init) => {
+        signals.push(init.signal as AbortSignal);
+        return new Promise(() => {});
+      },
+    });
+    const gateway = new EtcdGateway(etcd);
+    const granted = failure(gateway.grant(10, clock.now() + 5_000));
+    const watched = failure(gateway.watch("/p/", 7, () => {}, never));
+    await settle();
+    etcd.close();
+    const late = [
+      gateway.grant(10, clock.now() + 5_000),
+      gateway.watch("/p/", 7, () => {}, never),
+    ];
+    for (const ended of [granted, watched, ...late.map(failure)]) {
+      expect(await ended).toMatchObject({ code: "unavailable" });
+    }
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+    expect(clock.timers).toBe(0);
+  });
+
+  test.each([
     ["no connection", broken],
     ["no leader", refusing(503, '{"code":14,"message":"no leader"}')],
     ["too slow inside", refusing(400, '{"code":4}')],
     ["somebody else", refusing(404, "<html>")],
     ["no JSON", () => new Response("<html>")],
+    ["no UTF-8", () => new Response(Uint8Array.of(255))],
+    ["too long", () => new Response("x".repeat(65 * 1024 * 1024))],
   ])("the next one is asked, and stays: %s", async (_, answer) => {
     const { gateway, asked, until } = setUp({ a: answer, b: granted });
     expect(await gateway.grant(10, until)).toBe("7");
@@ -243,6 +333,7 @@ describe("a watch", () => {
   test("a line may have 64 MiB, and there may be many", async () => {
     const chunk = Buffer.alloc(1024 * 1024, "x");
     const line = Buffer.from(chunk).fill("\n", chunk.length - 1);
+    for (const at of [0, chunk.length - 2]) line.fill('"', at, at + 1);
     for (const [one, count] of [
       [line, 70],
       [chunk, 0],
@@ -254,7 +345,7 @@ describe("a watch", () => {
       const etcd = new EtcdEndpoints({ endpoints, clock, fetch });
       let lines = 0;
       const read = async () => {
-        for await (const _ of etcd.lines("/", {}, never)) lines++;
+        for await (const _ of etcd.lines("/", {}, never, () => 0)) lines++;
       };
       expect(await failure(read())).toMatchObject({ code: "unavailable" });
       expect(lines).toBe(count);

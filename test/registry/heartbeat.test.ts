@@ -106,6 +106,33 @@ describe("while the registry is there", () => {
     });
   });
 
+  test("tells how busy the process is where it is asked to, until it is closed", async () => {
+    let cpuUs = 0;
+    const probes = { cpuUs: () => (cpuUs += 600_000), memoryBytes: () => 0 };
+    const told = async (options: HeartbeatOptions, registrant?: Registrant) => {
+      const { clock, network, start } = setUp(options);
+      const beat = start(registrant);
+      await clock.advance(9_000);
+      const headers = { Accept: "application/json" };
+      const list = await network.registry.fetch(new Request(url, { headers }));
+      const { servers } = (await list.json()) as { servers: object[] };
+      await beat.close();
+      await network.registry.close();
+      expect(clock.timers).toBe(0);
+      return servers;
+    };
+    const reportsLoad = { cores: 1, probes };
+    expect(await told({ reportsLoad })).toMatchObject([{ load: 0.6 }]);
+    const own = { address, load: 0.1 };
+    expect(await told({ reportsLoad }, own)).toMatchObject([{ load: 0.1 }]);
+    expect(await told({ reportsLoad: true })).toMatchObject([
+      { load: expect.any(Number) },
+    ]);
+    for (const options of [{}, { reportsLoad: false }]) {
+      expect((await told(options))[0]).not.toHaveProperty("load");
+    }
+  });
+
   test("renews every interval, and tells only the first time", async () => {
     const { clock, events, posts, listed, start } = setUp();
     start();

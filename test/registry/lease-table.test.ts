@@ -26,10 +26,36 @@ test("a lease is live before its instant and gone at it", () => {
       owner: undefined,
       ttlMs: 100,
       expiresAt: 1_100,
+      toldLoad: undefined,
       isRespited: false,
     },
   ]);
   expect(addressesOf(table, 1_100)).toEqual([]);
+});
+
+test("a load is told when it is a tenth off the last one that was, and is no other list", () => {
+  const told: unknown[] = [];
+  const table = new LeaseTable(undefined, (change) => {
+    if (change.kind === "removed") return;
+    told.push(`${change.kind} ${change.registration.load}`);
+  });
+  const loads = [0.3, 0.39, 0.21, 0.3, 0.4, 0.31, 0.49, 0.5, undefined, 0];
+  for (const load of loads) {
+    const said = load === undefined ? {} : { load };
+    table.register({ ...server("a"), ...said }, 0, 0);
+    expect(table.live(0)[0]?.registration.load).toBe(load);
+  }
+  expect(told).toEqual([
+    "added 0.3",
+    "loaded 0.4",
+    "loaded 0.5",
+    "loaded undefined",
+    "loaded 0",
+  ]);
+  expect(table.revision).toBe(1);
+  table.register({ ...server("a"), zone: "z", load: 0.09 }, 0, 0);
+  table.register({ ...server("a"), zone: "z", load: 0.1 }, 0, 0);
+  expect(told.slice(5)).toEqual(["changed 0.09"]);
 });
 
 test("TTL 0 never ends", () => {

@@ -255,7 +255,30 @@ describe("what servers say of themselves", () => {
       const json = await asked(query, "application/json");
       const listed = ((await json.json()) as { servers: ListedJson[] }).servers;
       expect(listed.map(({ address }) => address)).toEqual([...servers]);
+      const page = await (await asked(query, "text/html")).text();
+      expect([a, b, c].filter((address) => page.includes(address))).toEqual([
+        ...servers,
+      ]);
     }
+    const page = await asked("?service=%3Cb%3EFoo", "text/html");
+    expect(await page.text()).toContain("&lt;b&gt;Foo");
+  });
+
+  test("has all of it on the page, a cell each", async () => {
+    const registry = setUp({ ttlMs: 60_000 });
+    await register(registry, a, { ...told, services: ["Foo", "Bar"] });
+    await register(registry, b, {});
+    const page = await (
+      await registry.send("GET", { Accept: "text/html" })
+    ).text();
+    const rows = page.split("<tr>").slice(2);
+    const cells = rows.map((row) =>
+      [...row.matchAll(/<td>([^<]*)<\/td>/g)].map(([, text]) => text),
+    );
+    expect(cells).toEqual([
+      [a, "Bar, Foo", "1.2", "2", "0.5", "z", "rack=7", "60 s"],
+      [b, "not told", "", "", "", "", "", "60 s"],
+    ]);
   });
 
   test("is a page for browsers, escaped and cut, beside the header", async () => {

@@ -93,20 +93,78 @@ test("one that comes while changes are gathered waits for them", async () => {
   expect(late.answer?.changes).toHaveLength(2);
 });
 
+test("loads alone are gathered for 5 s, and go out with what comes before", async () => {
+  const { clock, change, list, watch } = setUp();
+  for (const server of [a, b]) await change("POST", server, { load: 0 });
+  const first = watch((await list()).revision);
+  await change("POST", a, { load: 0.5 });
+  await clock.advance(1_000);
+  await change("POST", b, { load: 0.7 });
+  await clock.advance(3_999);
+  expect(first).toEqual({});
+  await clock.advance(1);
+  expect(first.answer?.changes).toMatchObject([
+    { address: a, load: 0.5 },
+    { address: b, load: 0.7 },
+  ]);
+  // It asks again only after the next one.
+  await change("POST", a, { load: 0.2 });
+  const second = watch(first.answer?.revision as string);
+  await clock.advance(1_000);
+  expect(second).toEqual({});
+  await change("DELETE", b);
+  await clock.advance(100);
+  expect(second.answer?.changes).toMatchObject([
+    { address: a, load: 0.2 },
+    { address: b, removed: true },
+  ]);
+  const third = watch(second.answer?.revision as string);
+  await clock.advance(10_000);
+  expect(third).toEqual({});
+});
+
+test("nobody waits for a server 5 s because loads are gathered", async () => {
+  const { clock, change, list, watch } = setUp();
+  await change("POST", a, { load: 0 });
+  const { revision } = await list();
+  await change("POST", a, { load: 1 });
+  await change("POST", b);
+  const watching = watch(revision);
+  await clock.advance(100);
+  expect(watching.answer?.changes).toHaveLength(2);
+});
+
+test("closed, it gathers nothing any more", () => {
+  const clock = new ManualClock();
+  const watchers = new Watchers(clock, "epoch");
+  watchers.close();
+  const registration = { address: a, services: undefined, load: 1 };
+  watchers.add({ kind: "loaded", registration });
+  expect(clock.timers).toBe(0);
+});
+
+test("a registry that is closed gathers nothing", async () => {
+  const { clock, registry, change } = setUp();
+  await change("POST", a, { load: 0 });
+  await change("POST", a, { load: 1 });
+  await registry.close();
+  expect(clock.timers).toBe(0);
+});
+
 test("renewals answer nobody; the time that it may take does, without changes", async () => {
   const { clock, change, list, watch } = setUp();
-  await change("POST", a);
+  await change("POST", a, { load: 0.5 });
   const { revision } = await list();
   const short = watch(revision, "&timeout=1.5");
   const usual = watch(revision);
   for (let ms = 0; ms < 24_000; ms += 5_000) {
-    await change("POST", a, { load: ms / 25_000 });
+    await change("POST", a, { load: 0.5 + ms / 250_000 });
     await clock.advance(ms === 0 ? 1_499 : 5_000);
     if (ms === 0) expect(short).toEqual({});
   }
   expect(short.answer).toEqual({ revision, changes: [] });
   expect(usual).toEqual({});
-  await change("POST", a);
+  await change("POST", a, { load: 0.5 });
   await clock.advance(3_501);
   expect(usual.answer).toEqual({ revision, changes: [] });
 });

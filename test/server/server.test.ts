@@ -420,6 +420,7 @@ describe("options", () => {
     [{ handleTimeoutMs: -5 }],
     [{ keepAlive: { busyMs: -1 } }],
     [{ compression: { minBytes: -1 } }],
+    [{ adaptiveLimit: { tolerance: 0 } }],
     [{ limits: { connectionWindowBytes: NaN } }],
     [{ handleTimeoutMs: NaN }],
     [{ limits: { maxMessageBytes: -1 } }],

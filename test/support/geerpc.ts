@@ -106,6 +106,11 @@ export class Program implements AsyncDisposable {
     this.#process.kill(signal);
   }
 
+  /** Resolves with its exit code once it is gone, however long that takes. */
+  get exited(): Promise<number> {
+    return this.#process.exited;
+  }
+
   /** Waits for its end. */
   async ended(): Promise<Result> {
     const ended = Promise.all([

@@ -4,6 +4,7 @@ import { RpcError } from "../../src/errors.ts";
 import type { RpcEvent } from "../../src/events.ts";
 import { ClientPool } from "../../src/xclient/client-pool.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
+import { testRandom } from "../support/seed.ts";
 import { Fleet, foo } from "./fleet.ts";
 
 const near = "tcp@near:1";
@@ -206,16 +207,108 @@ test("connections that come, are lost and cannot be made are told", async () => 
       kind: "dial-failed",
       address: near,
       error: expect.any(RpcError),
-      retryInMs: 250,
+      retryInMs: 1_250,
     },
   ]);
   fleet.add(near, foo("near"));
-  const second = await pool.get(at(near));
+  const dialling = pool.get(at(near));
+  await clock.advance(1_250);
+  const second = await dialling;
   await pool.close();
   await second.closed;
   await settle();
   // What the pool ends itself is no loss.
   expect(events).toEqual([{ kind: "connected", address: near }]);
+});
+
+test("a server that was lost is dialled at once, and then 0.5 to 2 s apart, whoever asks", async () => {
+  const clock = new ManualClock();
+  await using fleet = new Fleet(clock);
+  fleet.add(near, foo("near"));
+  // Of each failed dial the backoff draws first.
+  const draws = [0, 0, 0, 0.999];
+  const random = () => draws.shift() ?? 0.5;
+  const pool = new ClientPool({ clock, random }, 1, fleet.dial);
+  const ask = () => {
+    pool.probe();
+    return Promise.resolve(pool.get(at(near))).catch(() => {});
+  };
+  await ask();
+  fleet.kill(near);
+  await settle();
+  await ask();
+  expect(fleet.dials).toHaveLength(2);
+  for (const waitMs of [500, 1_998.5, 1_250]) {
+    const { length } = fleet.dials;
+    await clock.advance(waitMs - 1);
+    const asked = [ask(), ask()];
+    await clock.advance(0.9);
+    expect(fleet.dials).toHaveLength(length);
+    await clock.advance(0.1);
+    await Promise.all(asked);
+    expect(fleet.dials).toHaveLength(length + 1);
+  }
+  await pool.close();
+});
+
+test("a thousand clients that lose their only server do not come back at once", async () => {
+  const clientCount = 1_000;
+  const clock = new ManualClock();
+  const random = testRandom();
+  await using fleet = new Fleet(clock);
+  fleet.add(near, foo("near"));
+  const connectedAt: number[] = [];
+  const pools = Array.from(
+    { length: clientCount },
+    () =>
+      new ClientPool(
+        {
+          clock,
+          random,
+          onEvent({ kind }) {
+            if (kind === "connected") connectedAt.push(clock.now());
+          },
+        },
+        1,
+        fleet.dial,
+      ),
+  );
+  const dialAll = () =>
+    pools.map((pool) => Promise.resolve(pool.get(at(near))).catch(() => {}));
+  await Promise.all(dialAll());
+  fleet.kill(near);
+  await settle();
+  connectedAt.length = 0;
+  await Promise.all(dialAll());
+  fleet.add(near, foo("near"));
+  const back = Promise.all(dialAll());
+  await clock.advance(2_000);
+  await back;
+  expect(connectedAt).toHaveLength(clientCount);
+  const most = Math.max(
+    ...connectedAt.map(
+      (from) =>
+        connectedAt.filter((at) => at >= from && at < from + 100).length,
+    ),
+  );
+  expect(most).toBeLessThanOrEqual(0.15 * clientCount);
+  await Promise.all(pools.map((pool) => pool.close()));
+});
+
+test("close ends a wait for the next dial", async () => {
+  const clock = new ManualClock();
+  await using fleet = new Fleet(clock);
+  fleet.add(near, foo("near"));
+  const pool = new ClientPool({ clock }, 1, fleet.dial);
+  await pool.get(at(near));
+  fleet.kill(near);
+  await settle();
+  await Promise.resolve(pool.get(at(near))).catch(() => {});
+  const waiting = Promise.resolve(pool.get(at(near))).catch((thrown) => thrown);
+  await pool.close();
+  expect(await waiting).toMatchObject({ code: "unavailable", sent: false });
+  expect(clock.timers).toBe(0);
+  expect(fleet.dials).toHaveLength(2);
 });
 
 test("close ends clients and gives up dials", async () => {

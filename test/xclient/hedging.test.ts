@@ -51,8 +51,11 @@ class Attempts implements HedgedCall {
   readonly ends: PromiseWithResolvers<unknown>[] = [];
   readonly #mayHedge: boolean;
 
-  constructor(afterMs?: number, mayHedge = true) {
-    this.options = afterMs === undefined ? {} : { afterMs };
+  constructor(afterMs?: number, mayHedge = true, maxFraction?: number) {
+    this.options = {
+      ...(afterMs !== undefined && { afterMs }),
+      ...(maxFraction !== undefined && { maxFraction }),
+    };
     this.#mayHedge = mayHedge;
   }
 
@@ -147,6 +150,25 @@ describe("a hedged call", () => {
       await reply;
     }
     expect(seconds).toBe(20);
+  });
+
+  test.each([
+    [0, 0],
+    [0.25, 50],
+    [1, 200],
+  ])("of calls with maxFraction %p that part is", async (part, count) => {
+    const clock = new ManualClock();
+    const hedging = new Hedging(clock);
+    let seconds = 0;
+    for (let call = 0; call < 200; call++) {
+      const attempts = new Attempts(5, true, part);
+      const reply = hedging.run(attempts);
+      await clock.advance(5);
+      seconds += attempts.ends.length - 1;
+      attempts.ends[0]?.resolve("late");
+      await reply;
+    }
+    expect(seconds).toBe(count);
   });
 
   test("costs nothing of that where it must not be hedged", async () => {
@@ -368,8 +390,12 @@ describe("an XClient that hedges", () => {
     await xc.close();
   });
 
-  test("refuses a delay that is none", async () => {
-    const hedge = { afterMs: -1 };
+  test.each([
+    { afterMs: -1 },
+    { afterMs: NaN },
+    { maxFraction: -0.1 },
+    { maxFraction: 1.1 },
+  ])("refuses %j, which is none", async (hedge) => {
     const refused = expect.objectContaining({ code: "invalid_argument" });
     expect(() => setUp([a], { hedge })).toThrow(refused);
     const { xc } = setUp([a]);

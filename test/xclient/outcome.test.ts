@@ -11,7 +11,7 @@ const special: Row[] = [
   ["cancelled", true, true, "local"],
   ["deadline_exceeded", undefined, true, "failed"],
   ["deadline_exceeded", false, true, "failed"],
-  ["resource_exhausted", false, true, "failed"],
+  ["resource_exhausted", false, true, "local"],
   ["resource_exhausted", true, true, "answered"],
   ["unavailable", true, false, "failed"],
   ["unavailable", undefined, false, "failed"],

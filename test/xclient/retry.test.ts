@@ -138,7 +138,9 @@ describe("a call that may have run", () => {
     expect(fleet.dials).toEqual([a, a]);
     const back = foo("back");
     fleet.add(a, back);
-    await clock.advance(200);
+    await clock.advance(1_249);
+    expect(fleet.dials).toEqual([a, a]);
+    await clock.advance(1);
     expect(fleet.dials).toEqual([a, a, a]);
     back.waits[0]?.finish("back");
     expect(await call).toBe("back");

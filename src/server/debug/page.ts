@@ -1,8 +1,14 @@
-import { html, Html } from "./html.ts";
+import { html, Html } from "../../http/html.ts";
+import {
+  countText,
+  cutTo,
+  durationText,
+  uptimeText,
+} from "../../http/units.ts";
 import type { DebugReport, MethodReport, ServerReport } from "./report.ts";
 import { script } from "./script.ts";
 import { style } from "./style.ts";
-import { countText, cutTo, durationText, uptimeText } from "./units.ts";
+import { workersSection } from "./workers-section.ts";
 
 const maxNameChars = 200;
 /** 32 fields of 64 characters with their kinds fit; more is no longer read by people. */
@@ -33,6 +39,7 @@ export function debugPage(
         <div class="page">
           ${header(server)} ${tiles(services, server)}
           <main>
+            ${server.workers === undefined ? "" : workersSection(server.workers)}
             ${list.length === 0 ? emptyState() : list.map(([name, methods]) => section(name, methods))}
           </main>
           <footer>

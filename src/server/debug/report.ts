@@ -1,3 +1,5 @@
+import type { Histogram } from "../../metrics/histogram.ts";
+import type { AdaptiveLimit } from "../../service/adaptive-limit.ts";
 import type { Method } from "../../service/method.ts";
 
 /** What the debug page says of one method; latencies in microseconds. */
@@ -10,6 +12,10 @@ export interface MethodReport {
   p50Us: number;
   p99Us: number;
   maxUs: number;
+  /** Handlers that may run at a time, null while there is no need to say, where the server limits them as latency tells. */
+  adaptiveLimit?: number | null;
+  /** Calls that this limit has refused. */
+  refusals?: number;
 }
 
 /** What it says of the server itself. */
@@ -21,7 +27,38 @@ export interface ServerReport {
   /** Where it listens. */
   addresses: string[];
   pid: number;
+  /** Where several processes share the port: each of them. `pid` is their parent's then. */
+  workers?: WorkerReport[];
 }
+
+/** One of the processes that share a port. */
+export type WorkerReport =
+  | {
+      /** Its number, from 1. */
+      worker: number;
+      pid: number;
+      state: "serving" | "draining";
+      uptimeMs: number;
+      connections: number;
+      calls: number;
+      errors: number;
+      inFlight: number;
+    }
+  /** It did not answer within a second: its figures are in no sum. `pid` is null while another process takes its place. */
+  | { worker: number; pid: number | null; state: "silent" };
+
+/** What a method's report is made of. */
+export interface MethodFigures {
+  calls: number;
+  errors: number;
+  inFlight: number;
+  latencyUs: Histogram;
+  /** What its arguments look like, as text. */
+  shape: { toString(): string };
+  adaptiveLimit?: LimitFigures | undefined;
+}
+
+type LimitFigures = Pick<AdaptiveLimit, "limit" | "refusals">;
 
 /** The debug page's figures, as its JSON has them; services and methods sorted. */
 export interface DebugReport {
@@ -49,8 +86,8 @@ export function debugReport(
   return { services: Object.fromEntries(services), server };
 }
 
-function methodReport(method: Method): MethodReport {
-  const { calls, errors, inFlight, latencyUs, shape } = method;
+export function methodReport(figures: MethodFigures): MethodReport {
+  const { calls, errors, inFlight, latencyUs, shape, adaptiveLimit } = figures;
   return {
     args: shape.toString(),
     calls,
@@ -59,7 +96,15 @@ function methodReport(method: Method): MethodReport {
     p50Us: tenths(latencyUs.quantile(0.5)),
     p99Us: tenths(latencyUs.quantile(0.99)),
     maxUs: tenths(latencyUs.max),
+    ...(adaptiveLimit && limitReport(adaptiveLimit)),
   };
+}
+
+function limitReport({
+  limit,
+  refusals,
+}: LimitFigures): Pick<MethodReport, "adaptiveLimit" | "refusals"> {
+  return { adaptiveLimit: limit === Infinity ? null : limit, refusals };
 }
 
 function tenths(us: number): number {

@@ -10,6 +10,23 @@ const server = {
   pid: 1,
 } as const;
 
+test("a method's adaptive limit is there where it has one", () => {
+  const plain = new Method("Foo.plain", {}, () => 1);
+  const limiting = { tolerance: 2, minRunning: 1 };
+  const limited = new Method("Foo.limited", {}, () => 1, {}, limiting);
+  const methods = new Map([["Foo", [plain, limited]]]);
+  const report = () => {
+    const { services } = debugReport(methods, { ...server, addresses: [] });
+    return services["Foo"] ?? {};
+  };
+  expect(report()["plain"]).not.toHaveProperty("adaptiveLimit");
+  expect(report()["plain"]).not.toHaveProperty("refusals");
+  expect(report()["limited"]).toMatchObject({
+    adaptiveLimit: null,
+    refusals: 0,
+  });
+});
+
 test("services and methods of any name are its own keys", () => {
   const names = ["__proto__", "constructor", "plain"];
   const methods = new Map(

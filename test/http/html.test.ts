@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { html } from "../../../src/server/debug/html.ts";
+import { html } from "../../src/http/html.ts";
 
 test("what is put in is escaped, also inside an attribute", () => {
   expect(html`<b title="${`"'<>&`}">${"<i>"}</b>`.text).toBe(

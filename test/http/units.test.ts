@@ -4,7 +4,7 @@ import {
   cutTo,
   durationText,
   uptimeText,
-} from "../../../src/server/debug/units.ts";
+} from "../../src/http/units.ts";
 
 test.each([
   [0, "0 µs"],
