@@ -7,6 +7,7 @@ import { parseAddress } from "../transport/address.ts";
 import { dialPipe } from "../transport/dial.ts";
 import type { Pipe } from "../transport/pipe.ts";
 import type { Call } from "../session/call.ts";
+import type { Outcome } from "../session/pending-call.ts";
 import { Calls } from "../session/calls.ts";
 import { codecOf, codecTypeOf } from "./choose-codec.ts";
 import { optionBytes } from "./option.ts";
@@ -162,6 +163,16 @@ export class Client implements AsyncDisposable {
     options?: CallOptions,
   ): Promise<Reply> {
     return this.#calls.call(serviceMethod, args, options) as Promise<Reply>;
+  }
+
+  /** As Calls.begin: for those that route calls, and are told the outcome. */
+  begin(
+    serviceMethod: string,
+    args: unknown,
+    outcome: Outcome,
+    timeoutMs: number,
+  ): void {
+    this.#calls.begin(serviceMethod, args, outcome, timeoutMs);
   }
 
   /** Starts a call and returns it; its `done` resolves when it is over. */

@@ -42,6 +42,11 @@ export function termsOf(
   return terms;
 }
 
+/** Whether a call without options is just its argument: made outside of handlers, and no stream. */
+export function isBare(args: unknown): boolean {
+  return currentCall() === undefined && !isAsyncIterable(args);
+}
+
 /** @throws RpcError invalid_argument */
 export function checkServiceMethod(serviceMethod: unknown): void {
   if (typeof serviceMethod === "string") return;

@@ -3,12 +3,11 @@ import { boundIterable } from "../base/bound-iterable.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Form } from "../codec/codec.ts";
 import { RpcError } from "../errors.ts";
-import { currentCall } from "../service/call-context.ts";
 import type { CallOptions, NotifyOptions } from "../service/call-options.ts";
 import type { Interceptor } from "../service/interceptor.ts";
 import type { Metadata } from "../wire/metadata.ts";
 import { Call, CallPromise } from "./call.ts";
-import { checkServiceMethod, termsOf } from "./call-terms.ts";
+import { checkServiceMethod, isBare, termsOf } from "./call-terms.ts";
 import { interceptCall } from "./intercept-call.ts";
 import { type Outcome, PendingCall } from "./pending-call.ts";
 
@@ -63,6 +62,28 @@ export class Calls {
       );
     }
     return this.#call(serviceMethod, args, options);
+  }
+
+  /**
+   * Starts a call that isBare(), with so many ms until its reply; 0 is no
+   * limit. Passes no interceptor.
+   */
+  begin(
+    serviceMethod: string,
+    args: unknown,
+    outcome: Outcome,
+    timeoutMs: number,
+  ): void {
+    const call = new PendingCall(
+      serviceMethod,
+      args,
+      outcome,
+      timeoutMs,
+      undefined,
+      undefined,
+    );
+    call.isUntilReply = timeoutMs > 0;
+    this.#session.start(call);
   }
 
   go(serviceMethod: string, args: unknown, options?: CallOptions): Call {
@@ -122,21 +143,12 @@ export class Calls {
   ): void {
     try {
       checkServiceMethod(serviceMethod);
-      let call: PendingCall;
       // Most calls: nothing to ask for and nothing to hand down. Worth 4 % of a call.
       if (options === noOptions && isBare(args)) {
-        const { callTimeoutMs } = this.#options;
-        call = new PendingCall(
-          serviceMethod,
-          args,
-          outcome,
-          callTimeoutMs,
-          undefined,
-          undefined,
-        );
-        call.isUntilReply = callTimeoutMs > 0;
-      } else call = this.#callOf(serviceMethod, args, outcome, options);
-      this.#session.start(call);
+        this.begin(serviceMethod, args, outcome, this.#options.callTimeoutMs);
+        return;
+      }
+      this.#session.start(this.#callOf(serviceMethod, args, outcome, options));
     } catch (thrown) {
       outcome.failed(RpcError.from(thrown));
     }
@@ -169,9 +181,4 @@ export class Calls {
     call.onMetadata = options.onMetadata;
     return call;
   }
-}
-
-/** Whether a call without options is just its argument: made outside of handlers, and no stream. */
-function isBare(args: unknown): boolean {
-  return currentCall() === undefined && !isAsyncIterable(args);
 }

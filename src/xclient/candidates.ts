@@ -34,6 +34,8 @@ export class Candidates {
   #isKept = false;
   /** Endpoints by service, of the list last seen. */
   readonly #byService = new Map<string, readonly Endpoint[]>();
+  #lastService: string | undefined;
+  #lastHaving: readonly Endpoint[] = [];
   /** Those of a list that are not down, for the set of which that is true. */
   readonly #up = new Map<readonly Endpoint[], readonly Endpoint[]>();
   #upWithout: ReadonlySet<string> | undefined;
@@ -81,6 +83,16 @@ export class Candidates {
       this.#accept(answer, listed);
       return this.#having(service);
     });
+  }
+
+  /** The same, where that needs no waiting. */
+  known(service: string): readonly Endpoint[] | undefined {
+    if (this.#isKept) return undefined;
+    const answer = this.#discovery.all();
+    if (answer === this.#answer) return this.#having(service);
+    // Whoever waits for it hears what it fails with.
+    answer.catch(() => {});
+    return undefined;
   }
 
   /**
@@ -138,6 +150,8 @@ export class Candidates {
   }
 
   #having(service: string): readonly Endpoint[] {
+    // Mostly the one that was asked for last.
+    if (service === this.#lastService) return this.#lastHaving;
     let having = this.#byService.get(service);
     if (having === undefined) {
       having = this.#listed.filter(
@@ -148,6 +162,8 @@ export class Candidates {
       );
       this.#byService.set(service, having);
     }
+    this.#lastService = service;
+    this.#lastHaving = having;
     return having;
   }
 
@@ -173,6 +189,7 @@ export class Candidates {
   #relist(listed: readonly Endpoint[]): void {
     this.#listed = listed;
     this.#byService.clear();
+    this.#lastService = undefined;
     this.#up.clear();
     this.#onList(new Set(listed.map(({ address }) => address)));
   }

@@ -19,10 +19,11 @@ export class CallTime {
     clock: Clock,
     timeoutMs: number,
     signal: AbortSignal | undefined,
+    startedAt = clock.now(),
   ) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
-    this.startedAt = clock.now();
+    this.startedAt = startedAt;
     this.#endsAt = timeoutMs === 0 ? Infinity : this.startedAt + timeoutMs;
     this.#signal = signal;
   }

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { isAsyncIterable } from "../base/async-values.ts";
-import { nobodyError } from "../balance/picker.ts";
+import { nobodyError, type PickedCall } from "../balance/picker.ts";
 import type { Client } from "../client/client.ts";
 import type { Endpoint } from "../discovery/discovery.ts";
 import { RpcError } from "../errors.ts";
@@ -14,6 +14,7 @@ import type { CallTime } from "./deadline.ts";
 import type { DeclaredMethods } from "./declared-methods.ts";
 import { outcomeOf } from "./outcome.ts";
 import { Retries } from "./retries.ts";
+import { Begun } from "./begun.ts";
 import type { RoutedCall } from "./routed-call.ts";
 
 /** Of how many equal parts of a call's time one dial gets one, while other servers are left. */
@@ -37,8 +38,12 @@ export interface RouteOptions {
   random: Random;
 }
 
-/** How a call goes on that did not get its reply at once. */
+/** How far a call has come. */
 interface Course {
+  /** The servers that have its service. */
+  readonly having: readonly Endpoint[];
+  /** Those that it may still go to. */
+  left: readonly Endpoint[];
   /** Undefined until an attempt has failed. */
   retries: Retries | undefined;
   /** Of the last attempt. */
@@ -68,6 +73,8 @@ export class Route {
   readonly #random: Random;
   readonly #budget = new AttemptBudget(retryBudget);
   #isClosed = false;
+  #lastMethod: string | undefined;
+  #lastService = "";
 
   constructor(options: RouteOptions) {
     this.#candidates = options.candidates;
@@ -102,45 +109,118 @@ export class Route {
       if (left.length === 0) throw nobodyError(call);
       now = this.#clock.now();
     }
-    let course: Course | undefined;
+    return this.#goThrough(call, use, newCourse(having, left), now, undefined);
+  }
+
+  /**
+   * Begins a call's first attempt at once: gives the server that is picked,
+   * and its client where it is connected. Undefined, and nothing has begun,
+   * where the list has to be waited for. begun() or failed() goes on with it.
+   *
+   * @throws RpcError as attempt
+   */
+  begin(
+    call: Pick<RoutedCall, keyof PickedCall>,
+    now: number,
+  ): Begun | undefined {
+    if (this.#isClosed) return undefined;
+    const having = this.#candidates.known(this.#serviceOf(call.serviceMethod));
+    if (having === undefined || having.length === 0) return undefined;
+    call.listed = having;
+    this.#budget.called(now);
+    const endpoint = this.#choice.pick(this.#up(having), call, now);
+    return new Begun(having, endpoint, this.#pool.get(endpoint), now);
+  }
+
+  /** That attempt has a lone reply, or a stream as its reply. */
+  answered(begun: Begun, reply: unknown): void {
+    const { endpoint, pickedAt } = begun;
+    this.#answered("call", endpoint, reply, pickedAt, pickedAt);
+    this.#pool.called();
+  }
+
+  /** Goes on, as attempt() does, with an attempt that waits for a dial. */
+  dialling<T>(
+    call: RoutedCall,
+    use: Use<T>,
+    { having, endpoint, got, pickedAt }: Begun,
+  ): Promise<T> {
+    const course = newCourse(having, having);
+    const picked = { endpoint, got };
+    return this.#goThrough(call, use, course, pickedAt, picked);
+  }
+
+  /** The same with one that has failed. */
+  async failed<T>(
+    call: RoutedCall,
+    use: Use<T>,
+    { having, endpoint, got, pickedAt }: Begun,
+    failure: RpcError,
+  ): Promise<T> {
+    const course = newCourse(having, having);
+    const client = got instanceof Promise ? undefined : got;
+    this.#tell(call, endpoint, failure, client, pickedAt, pickedAt);
+    try {
+      this.#leave(call, course, endpoint, failure, client);
+    } catch (thrown) {
+      throw errorOf(course, thrown);
+    } finally {
+      this.#pool.called();
+    }
+    return this.#goThrough(call, use, course, pickedAt, undefined);
+  }
+
+  async #goThrough<T>(
+    call: RoutedCall,
+    use: Use<T>,
+    course: Course,
+    startedAt: number,
+    begun: Pick<Begun, "endpoint" | "got"> | undefined,
+  ): Promise<T> {
+    const { having } = course;
+    let now = startedAt;
+    let picked = begun;
     try {
       for (;;) {
-        if (course !== undefined || left.length === 0) {
-          course ??= newCourse();
-          left = await this.#goOn(call, course, left);
+        if (course.retries !== undefined || course.left.length === 0) {
+          await this.#goOn(call, course);
           now = this.#clock.now();
         }
-        const preferred =
-          left === having ? this.#up(left) : withoutDown(left, this.#pool.down);
-        const endpoint = this.#choice.pick(preferred, call, now);
+        const { left } = course;
+        const endpoint =
+          picked?.endpoint ??
+          this.#choice.pick(
+            left === having
+              ? this.#up(left)
+              : withoutDown(left, this.#pool.down),
+            call,
+            now,
+          );
         let client: Client | undefined;
         let sentAt: number | undefined;
         try {
-          const got = this.#pool.get(endpoint);
+          const got = picked?.got ?? this.#pool.get(endpoint);
+          picked = undefined;
           client =
             got instanceof Promise
-              ? await this.#dialled(endpoint, got, time, left.length)
+              ? await this.#dialled(endpoint, got, call.time, left.length)
               : got;
-          const timeoutMs = time.leftMs();
+          const timeoutMs = call.time.leftMs();
           sentAt = client === got ? now : this.#clock.now();
           const reply = await use(client, timeoutMs, endpoint);
-          this.#answered(call, endpoint, reply, now, sentAt);
+          this.#answered(call.form, endpoint, reply, now, sentAt);
           return reply;
         } catch (thrown) {
           const failure = RpcError.from(thrown);
           const asked = sentAt === undefined ? undefined : client;
           this.#tell(call, endpoint, failure, asked, now, sentAt);
-          course ??= newCourse();
-          if (!this.#mayGoOn(call, course, endpoint, failure, asked)) {
-            throw failure;
-          }
-          left = without(left, [endpoint.address]);
+          this.#leave(call, course, endpoint, failure, asked);
         } finally {
           this.#pool.called();
         }
       }
     } catch (thrown) {
-      throw course?.retries?.errorOf(RpcError.from(thrown)) ?? thrown;
+      throw errorOf(course, thrown);
     }
   }
 
@@ -182,9 +262,18 @@ export class Route {
     this.#isClosed = true;
   }
 
+  /** The same string for the same method, as long as it is called alone. */
+  #serviceOf(serviceMethod: string): string {
+    if (serviceMethod !== this.#lastMethod) {
+      this.#lastService = serviceOf(serviceMethod);
+      this.#lastMethod = serviceMethod;
+    }
+    return this.#lastService;
+  }
+
   /** An attempt at `endpoint` has a reply. */
   #answered(
-    { form }: RoutedCall,
+    form: RoutedCall["form"],
     endpoint: Endpoint,
     reply: unknown,
     pickedAt: number,
@@ -218,14 +307,18 @@ export class Route {
     this.#choice.ended(endpoint, outcome, pickedAt, latencyMs, now);
   }
 
-  /** Notes that an attempt at `endpoint` has failed, and says whether there may be another. */
-  #mayGoOn(
+  /**
+   * Notes that an attempt at `endpoint` has failed.
+   *
+   * @throws RpcError it, where there may be no other
+   */
+  #leave(
     call: RoutedCall,
     course: Course,
     { address }: Endpoint,
     failure: RpcError,
     asked: Client | undefined,
-  ): boolean {
+  ): void {
     const retries = (course.retries ??= new Retries(
       this.#budget,
       this.#random,
@@ -240,40 +333,38 @@ export class Route {
         this.isIdempotent(call, asked),
       );
     }
-    return mayGoOn && call.avoided === undefined;
+    if (!mayGoOn || call.avoided !== undefined) throw failure;
+    course.left = without(course.left, [address]);
   }
 
   /**
-   * Gives the servers that are left for a call, once its next attempt may
-   * begin.
+   * Finds the servers that are left for a call, and waits until its next
+   * attempt may begin.
    *
    * @throws RpcError the last failure, where there may be none; deadline_exceeded, cancelled
    */
   async #goOn(
     { serviceMethod, time }: RoutedCall,
     course: Course,
-    untried: readonly Endpoint[],
-  ): Promise<readonly Endpoint[]> {
+  ): Promise<void> {
     const { retries, failure, tried } = course;
-    let left = untried;
     time.leftMs();
-    if (left.length === 0) {
+    if (course.left.length === 0) {
       if (retries?.isRepeating) {
         retries.repeat();
-        left = await this.#having(serviceMethod, time);
+        course.left = await this.#having(serviceMethod, time);
       } else if (!course.isRefreshed) {
         course.isRefreshed = true;
-        left = await this.#more(serviceMethod, time, tried);
+        course.left = await this.#more(serviceMethod, time, tried);
       }
     }
     // Of a call that was not tried the picker says that there is nobody.
-    if (retries === undefined || failure === undefined) return left;
-    if (left.length === 0) throw failure;
+    if (retries === undefined || failure === undefined) return;
+    if (course.left.length === 0) throw failure;
     const pauseMs = retries.pauseMs(time.leftMs(), this.#clock.now());
     if (pauseMs === undefined) throw failure;
     if (pauseMs > 0) await time.pass(pauseMs);
     if (this.#isClosed) throw failure;
-    return left;
   }
 
   /** Waits for a dial, but not for all of the call's time while other servers are left. */
@@ -347,11 +438,21 @@ function without(
   return endpoints.filter(({ address }) => !addresses.includes(address));
 }
 
-function newCourse(): Course {
+function newCourse(
+  having: readonly Endpoint[],
+  left: readonly Endpoint[],
+): Course {
   return {
+    having,
+    left,
     retries: undefined,
     failure: undefined,
     tried: [],
     isRefreshed: false,
   };
+}
+
+/** What a call ends with, where that is `thrown`. */
+function errorOf({ retries }: Course, thrown: unknown): unknown {
+  return retries?.errorOf(RpcError.from(thrown)) ?? thrown;
 }

@@ -7,6 +7,7 @@ import { createPicker } from "../balance/select-mode.ts";
 import { detach } from "../service/call-context.ts";
 import type { Interceptor } from "../service/interceptor.ts";
 import { Call } from "../session/call.ts";
+import { isBare } from "../session/call-terms.ts";
 import { interceptCall } from "../session/intercept-call.ts";
 import { Client } from "../client/client.ts";
 import { type ClientOptions, resolveOptions } from "../client/options.ts";
@@ -22,6 +23,7 @@ import { Candidates } from "./candidates.ts";
 import { Choice } from "./choice.ts";
 import { ClientPool, type Dial } from "./client-pool.ts";
 import { DeclaredMethods } from "./declared-methods.ts";
+import { DirectCall } from "./direct-call.ts";
 import { HedgedAttempts } from "./hedged-attempts.ts";
 import { type HedgeOptions, hedgeOptions, Hedging } from "./hedging.ts";
 import { OriginalFallback } from "./original-fallback.ts";
@@ -317,6 +319,21 @@ export class XClient implements AsyncDisposable {
     args: unknown,
     options: XCallOptions = noOptions,
   ): Promise<unknown> {
+    if (options === noOptions && this.#hedge === undefined && isBare(args)) {
+      const call = new DirectCall(
+        this.#route,
+        serviceMethod,
+        args,
+        this.#clock,
+        this.#callTimeoutMs,
+      );
+      try {
+        const reply = call.start();
+        if (reply !== undefined) return reply;
+      } catch (thrown) {
+        return Promise.reject(thrown);
+      }
+    }
     let terms: XCallTerms;
     let hedge = this.#hedge;
     try {
