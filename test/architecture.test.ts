@@ -178,6 +178,13 @@ test("packages are imported where they are allowed", () => {
   expect(wrong).toEqual([]);
 });
 
+test("what few users need is loaded where it is used", () => {
+  const loading = sources.filter(({ text }) =>
+    /\bfrom "bun:sqlite"/.test(atRunTime(text)),
+  );
+  expect(loading.map(({ path }) => path)).toEqual([]);
+});
+
 test("only cli prints, and only main.ts ends the process", () => {
   const printing = sources.filter(
     ({ layer, text }) =>

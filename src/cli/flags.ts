@@ -127,6 +127,14 @@ export function eitherOf<Table extends FlagTable>(
   );
 }
 
+/** Whether a flag is on the command line itself, rather than in the environment or by default. */
+export function isWritten(
+  { sources }: { readonly sources: ReadonlyMap<string, Source> },
+  key: string,
+): boolean {
+  return sources.get(key) === "flag";
+}
+
 /** Takes the arguments apart; values are still text. */
 function readArguments(
   table: FlagTable,

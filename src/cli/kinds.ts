@@ -1,5 +1,13 @@
+import { isDnsTarget } from "../discovery/dns.ts";
+import { isEtcdTarget } from "../discovery/etcd.ts";
+import { isFileTarget } from "../discovery/file.ts";
+import { openDiscovery } from "../discovery/open.ts";
 import { RpcError } from "../errors.ts";
-import { parseRegistryUrls, splitTargets } from "../registry/url.ts";
+import {
+  isRegistryUrl,
+  parseRegistryUrls,
+  splitTargets,
+} from "../registry/url.ts";
 import {
   formatAddress,
   formatHostPort,
@@ -25,6 +33,9 @@ export const text: Kind<string> = { hint: "text", parse: (text) => text };
 /** A folder's path; it need not be there yet. */
 export const folder: Kind<string> = { hint: "folder", parse: (text) => text };
 
+/** A file's path; it need not be there yet. */
+export const file: Kind<string> = { hint: "file", parse: (text) => text };
+
 /** An address, in its canonical form. */
 export const address: Kind<string> = {
   hint: "address",
@@ -41,6 +52,30 @@ export const addresses: Kind<readonly string[]> = {
     return items.map((item) => address.parse(item));
   },
 };
+
+/** Several addresses, or the one place that tells them: a name in DNS, a file, or an etcd. */
+export const servers: Kind<readonly string[]> = {
+  hint: "address,…",
+  isList: true,
+  parse(text) {
+    const items = splitTargets(text);
+    if (items.some(isRegistryUrl)) {
+      throw new UsageError("this is a registry: write it with --registry");
+    }
+    if (!tellsServers(items)) return addresses.parse(text);
+    // It asks nobody yet.
+    usage(() => openDiscovery(text)).close();
+    return [text];
+  },
+};
+
+/** Whether one of these is no server but tells who serves. */
+export function tellsServers(targets: readonly string[]): boolean {
+  return targets.some(
+    (target) =>
+      isDnsTarget(target) || isFileTarget(target) || isEtcdTarget(target),
+  );
+}
 
 /** Where HTTP listens: `host:port`, or the address `http@host:port`. */
 export const httpAddress: Kind<string> = {
@@ -62,6 +97,26 @@ export const registryUrls: Kind<readonly string[]> = {
   isList: true,
   parse: (text) => usage(() => parseRegistryUrls(text)),
 };
+
+/**
+ * `key=value`, one a line where there are several, since a value may hold
+ * commas.
+ *
+ * @throws UsageError  a line that is none, or a key given twice
+ */
+export function parseKeyValues(text: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const line of text.split("\n").filter(Boolean)) {
+    const equals = line.indexOf("=");
+    if (equals < 0) throw new UsageError("write key=value");
+    const key = line.slice(0, equals);
+    if (found.has(key)) {
+      throw new UsageError(`${key} is given twice: write it once`);
+    }
+    found.set(key, line.slice(equals + 1));
+  }
+  return found;
+}
 
 const msPerUnit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 

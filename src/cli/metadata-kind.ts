@@ -1,6 +1,6 @@
 import { RpcError } from "../errors.ts";
 import { checkMetadata, type Metadata } from "../wire/metadata.ts";
-import type { Kind } from "./kinds.ts";
+import { type Kind, parseKeyValues } from "./kinds.ts";
 import { UsageError } from "./usage-error.ts";
 
 /**
@@ -13,16 +13,12 @@ export const metadata: Kind<Metadata> = {
   isList: true,
   separator: "\n",
   parse(text) {
-    const entries = new Map<string, string | Uint8Array>();
-    for (const line of text.split("\n").filter(Boolean)) {
-      const equals = line.indexOf("=");
-      if (equals < 0) throw new UsageError("write key=value");
-      const key = line.slice(0, equals);
-      if (entries.has(key)) {
-        throw new UsageError(`${key} is given twice: write it once`);
-      }
-      entries.set(key, valueOf(key, line.slice(equals + 1)));
-    }
+    const entries = new Map(
+      [...parseKeyValues(text)].map(([key, value]) => [
+        key,
+        valueOf(key, value),
+      ]),
+    );
     try {
       return checkMetadata(entries) ?? entries;
     } catch (thrown) {

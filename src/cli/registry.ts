@@ -62,8 +62,14 @@ A file of tokens has one a line, each behind its owner's name where it has one:
 "billing 3d1f…", as "openssl rand -hex 32" gives them. Servers and clients send
 theirs by --registry-token-file. What has an owner is changed by its owner only.
 
-Registries on one etcd are one: give servers and clients all of their URLs, and
-any of them may end. While etcd is away they list what they know.
+A server's own TTL, 15 s of ours, comes with its heartbeats. After a start, a stall
+or a failure of its store every server gets its whole TTL again, and when more than a
+third of ten or more would go at once these get one more.
+
+With --data the file is one registry's; without space new servers are refused with
+503, and known ones stay. Registries on one etcd are one: give servers and clients
+all of their URLs, and any of them may end. While etcd is away they list what they
+know. Its default prefix is /geerpc.
 
   geerpc registry --listen 0.0.0.0:9999 --data /var/lib/geerpc
   geerpc registry --listen 0.0.0.0:9999 --store etcd://10.0.0.1:2379,10.0.0.2:2379/geerpc

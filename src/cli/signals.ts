@@ -12,7 +12,7 @@ export class Signals implements Disposable {
   readonly abort: AbortSignal;
   readonly #unlisten: () => void;
 
-  constructor(io: Io) {
+  constructor(io: Pick<Io, "onSignal" | "exit">) {
     const { promise, resolve } = Promise.withResolvers<StopSignal>();
     const controller = new AbortController();
     this.first = promise;

@@ -18,8 +18,14 @@ export const ownTokenFile: Kind<string> = {
 };
 
 function readTokens(path: string): string {
+  let text: string;
   try {
-    const text = readFileSync(path, "utf8");
+    text = readFileSync(path, "utf8");
+  } catch (thrown) {
+    const { message } = RpcError.from(thrown);
+    throw new UsageError(`${message}: write a file with a token a line`);
+  }
+  try {
     parseTokens(text);
     return text;
   } catch (thrown) {

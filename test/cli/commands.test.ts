@@ -121,7 +121,7 @@ describe("with tokens", () => {
     const at = ["--registry", registry.listening];
     await using server = await start(
       "server",
-      ...[...at, "--registry-token-file", own],
+      ...[...at, "--registry-token-file", own, "--service-version=1"],
     );
     const headers = { Authorization: `Bearer ${reader}` };
     const listed = await fetch(registry.listening, { headers });
@@ -130,6 +130,10 @@ describe("with tokens", () => {
     const io = new FakeIo();
     expect(await run([...call, "--registry-token-file", readers], io)).toBe(0);
     expect(await run(call, new FakeIo())).toBe(3);
+    const list = ["--list", ...at, "--registry-token-file", readers];
+    expect((await client(list)).out).toMatchObject([
+      { servers: [{ address: server.listening, version: "1" }] },
+    ]);
     const two = ["--registry-token-file", writers];
     expect(await run([...call, ...two], new FakeIo())).toBe(2);
   });
@@ -281,7 +285,7 @@ describe("server", () => {
     );
     await using server = await start("server", file);
     const at = ["--server", server.listening];
-    expect((await client(["--list", ...at])).out).toEqual([
+    expect((await client(["--list", ...at])).out).toMatchObject([
       { services: { Arith: ["fail", "kind", "sum"], text: ["upper"] } },
     ]);
     expect((await client(["Arith.sum", '{"a":1,"b":2}', ...at])).out).toEqual([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createCodec, binaryCodecType } from "../../src/codec/table.ts";
+import type { DebugReport } from "../../src/server/debug/report.ts";
 import { parseAddress } from "../../src/transport/address.ts";
 import { dialPipe } from "../../src/transport/dial.ts";
 import { headerBytes, kinds } from "../../src/wire/frame.ts";
@@ -86,6 +87,19 @@ describe("--compress", () => {
     expect(Compression).toEqual(asked);
     expect((await ended).code).not.toBe(0);
   });
+});
+
+test.each([
+  [["--adaptive-limit"], null],
+  [[], undefined],
+])("a server with %j says of a method's limit %p", async (flags, limit) => {
+  await using server = await start("server", ...flags);
+  const url = server.listening.replace("tcp@", "http://");
+  const response = await fetch(`${url}/debug/geerpc`, {
+    headers: { Accept: "application/json" },
+  });
+  const { services } = (await response.json()) as DebugReport;
+  expect(services["Foo"]?.["Sleep"]?.adaptiveLimit).toBe(limit);
 });
 
 describe("--keepalive", () => {

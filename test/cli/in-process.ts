@@ -40,7 +40,12 @@ export interface Result {
   /** What is on stdout, line by line, parsed. */
   out: unknown[];
   /** The last line on stderr, parsed. */
-  error: { code: string; message: string; sent?: boolean };
+  error: {
+    code: string;
+    message: string;
+    sent?: boolean;
+    attempts?: { address: string; code: string }[];
+  };
 }
 
 export async function client(

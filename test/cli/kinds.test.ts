@@ -8,10 +8,12 @@ import {
   httpAddress,
   type Kind,
   registryUrls,
+  servers,
   size,
   someDuration,
   wholeNumber,
 } from "../../src/cli/kinds.ts";
+import { labels, weight, word } from "../../src/cli/description-kinds.ts";
 import { UsageError } from "../../src/cli/usage-error.ts";
 
 interface Row {
@@ -94,6 +96,54 @@ const rows: Row[] = [
       ["a:1, unix@/b ,", ["tcp@a:1", "unix@/b"]],
     ],
     bad: [",", "a:1,b"],
+  },
+  {
+    name: "servers, or who tells them",
+    kind: servers,
+    good: [
+      ["a:1, unix@/b", ["tcp@a:1", "unix@/b"]],
+      ["dns://a:1", ["dns://a:1"]],
+      ["dns://a.svc", ["dns://a.svc"]],
+      ["file:servers", ["file:servers"]],
+      ["file:///etc/servers", ["file:///etc/servers"]],
+      ["etcd://a:1,b:2/p", ["etcd://a:1,b:2/p"]],
+    ],
+    bad: [
+      ",",
+      "http://a:1",
+      "a:1,http://a:1",
+      "dns://",
+      "dns://a:1,dns://b:1",
+      "a:1,dns://b:1",
+      "file:",
+      "file://elsewhere/servers",
+      "etcd:a",
+    ],
+  },
+  {
+    name: "a version",
+    kind: word("version"),
+    good: [["1.2-rc 3", "1.2-rc 3"]],
+    bad: ["x".repeat(65), "a\nb"],
+  },
+  {
+    name: "a weight",
+    kind: weight,
+    good: [
+      ["2", 2],
+      [".5", 0.5],
+      ["1000", 1_000],
+    ],
+    bad: ["0", "0.0", "-1", "1001", "1e2", "two", "NaN", "."],
+  },
+  {
+    name: "labels",
+    kind: labels,
+    good: [
+      ["rack=7", { rack: "7" }],
+      ["a=b=c,d\ne=", { a: "b=c,d", e: "" }],
+    ],
+    bad: ["rack", "=7", "a b=7", "a=1\na=2", `a=${"x".repeat(257)}`],
   },
   {
     name: "where HTTP listens",

@@ -36,6 +36,10 @@ const events: { event: RpcEvent; level: LogLevel }[] = [
   },
   { event: { kind: "deregistered", registry, address }, level: "info" },
   { event: { kind: "discovery-failed", registry, error }, level: "warn" },
+  {
+    event: { kind: "list-restored", registry, servers: 3, afterMs: 2_500 },
+    level: "info",
+  },
   { event: { kind: "server-added", address }, level: "info" },
   {
     event: { kind: "server-removed", address, reason: "expired" },
@@ -69,6 +73,16 @@ const events: { event: RpcEvent; level: LogLevel }[] = [
     event: { kind: "dial-failed", address, error, retryInMs: 250.4 },
     level: "warn",
   },
+  {
+    event: {
+      kind: "server-ejected",
+      address,
+      forMs: 5_000,
+      reason: "failure-rate",
+    },
+    level: "warn",
+  },
+  { event: { kind: "server-returned", address }, level: "info" },
 ];
 
 describe.each(events)("$event.kind", ({ event, level }) => {

@@ -90,6 +90,7 @@ test("a registry, two servers of a user's file, calls; one server killed, and ca
   expect(await call("Arith.half", "3", ...at, "--codec", "json")).toBe(1.5);
   expect(await call("--list", ...at)).toEqual({
     services: { Arith: ["fail", "half", "pid", "sum"] },
+    servers: addresses.map((address) => ({ address, services: ["Arith"] })),
   });
   const broadcast = await run("client", "Arith.pid", "--broadcast", ...at);
   expect(broadcast.code).toBe(0);

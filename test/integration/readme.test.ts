@@ -10,6 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packageManager, scripts } from "../../package.json";
+import { type Etcd, isEtcdMissing, startEtcd } from "../support/etcd.ts";
 import { Program } from "../support/geerpc.ts";
 
 setDefaultTimeout(60_000);
@@ -35,6 +36,13 @@ function nameOf(text: string): string {
   return /^\/\/ (\S+)\n/.exec(text)?.[1] ?? "";
 }
 
+/** The token files that the README speaks of. */
+const tokenFiles = {
+  owners: `billing ${"b".repeat(32)}\nstock ${"s".repeat(32)}\n`,
+  billing: `${"b".repeat(32)}\n`,
+  readers: `${"r".repeat(32)}\n`,
+};
+
 let folder: string;
 
 beforeAll(async () => {
@@ -43,6 +51,9 @@ beforeAll(async () => {
   await symlink(root, join(folder, "node_modules", "geerpc"));
   for (const text of textsOf("ts")) {
     await writeFile(join(folder, nameOf(text)), text);
+  }
+  for (const [name, text] of Object.entries(tokenFiles)) {
+    await writeFile(join(folder, name), text);
   }
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -93,10 +104,22 @@ test("the programs in Go are those that test/interop runs", async () => {
 class Session implements AsyncDisposable {
   readonly #running: Program[] = [];
   /** What the README calls an address, and where it is in this run. */
-  readonly #addresses = new Map<string, string>();
+  readonly #addresses: Map<string, string>;
+  /** What the README exports, as it stands there. */
+  readonly #exports = new Map<string, string>();
+
+  /** @param addresses those that are there already */
+  constructor(addresses: Iterable<[string, string]> = []) {
+    this.#addresses = new Map(addresses);
+  }
 
   async run(line: string): Promise<void> {
     const [, command = "", expected] = /^(.*?)(?:\s+# (.*))?$/.exec(line) ?? [];
+    const [, name, value] = /^export (\w+)=(.*)$/.exec(command) ?? [];
+    if (name !== undefined) {
+      this.#exports.set(name, value as string);
+      return;
+    }
     const words = this.#wordsOf(command);
     if (["registry", "server"].includes(words[1] ?? "")) {
       await this.#start(words);
@@ -109,7 +132,7 @@ class Session implements AsyncDisposable {
       {
         cwd: folder,
         // A measurement takes seconds; its twin in the environment makes it short.
-        env: { GEERPC_DURATION: "300ms" },
+        env: { ...this.#env(), GEERPC_DURATION: "300ms" },
         ...(bar > 0 && {
           stdin: (await Program.run(input, { cwd: folder })).stdout,
         }),
@@ -131,19 +154,30 @@ class Session implements AsyncDisposable {
     const at = words.indexOf("--listen") + 1;
     const named = at > 0 ? (words[at] as string) : undefined;
     if (named !== undefined) words[at] = "127.0.0.1:0";
-    const program = new Program(resolve(words), { cwd: folder });
+    const env = this.#env();
+    const program = new Program(resolve(words), { cwd: folder, env });
     this.#running.push(program);
     const listening = await program.listening();
     const address = /[\d.]+:\d+/.exec(listening)?.[0];
     if (named !== undefined) this.#addresses.set(named, address as string);
   }
 
+  #env(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.#exports].map(([name, value]) => [name, this.#here(value)]),
+    );
+  }
+
+  /** `text` with the addresses of this run. */
+  #here(text: string): string {
+    return [...this.#addresses].reduce(
+      (done, [named, address]) => done.replaceAll(named, address),
+      text,
+    );
+  }
+
   #wordsOf(command: string): string[] {
-    let text = command;
-    for (const [named, address] of this.#addresses) {
-      text = text.replaceAll(named, address);
-    }
-    return [...text.matchAll(/'([^']*)'|(\S+)/g)].map(
+    return [...this.#here(command).matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? "",
     );
   }
@@ -161,15 +195,32 @@ function resolve([program = "", ...args]: string[]): string[] {
     : [program, "-sf", ...args];
 }
 
-const sessions = textsOf("sh").filter((text) => text.startsWith("geerpc "));
+/** The nodes of an etcd under the addresses that the README gives them. */
+function etcdAddresses(session: string, { endpoints }: Etcd) {
+  const [, hosts = ""] = /etcd:\/\/([^/]+)/.exec(session) ?? [];
+  return hosts
+    .split(",")
+    .map((host, index): [string, string] => [
+      host,
+      new URL(endpoints[index] as string).host,
+    ]);
+}
+
+const sessions = textsOf("sh").filter((text) => !text.startsWith("npx "));
 
 test("there are commands to run", () => {
-  expect(sessions.length).toBeGreaterThan(1);
+  expect(sessions.length).toBeGreaterThan(3);
 });
 
 for (const session of sessions) {
-  test(`the commands run: ${session.split("\n", 1)[0]}`, async () => {
-    await using running = new Session();
-    for (const line of session.trim().split("\n")) await running.run(line);
-  });
+  const isOnEtcd = session.includes("etcd://");
+  const lines = session.trim().split("\n");
+  test.skipIf(isOnEtcd && isEtcdMissing)(
+    `the commands run: ${lines[0]}`,
+    async () => {
+      await using etcd = isOnEtcd ? await startEtcd(3) : undefined;
+      await using running = new Session(etcd && etcdAddresses(session, etcd));
+      for (const line of lines) await running.run(line);
+    },
+  );
 }
