@@ -36,13 +36,18 @@ const entries: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** What our own processes run, and nobody else: no help tells of it. */
+const inner: Readonly<Record<string, Pick<Entry, "load">>> = {
+  "server-worker": { load: () => import("./workers/worker-command.ts") },
+};
+
 /** Runs `geerpc …args` and resolves with its exit code. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const [name, ...rest] = args;
+  const table =
+    name !== undefined && Object.hasOwn(inner, name) ? inner : entries;
   const entry =
-    name !== undefined && Object.hasOwn(entries, name)
-      ? entries[name]
-      : undefined;
+    name !== undefined && Object.hasOwn(table, name) ? table[name] : undefined;
   if (entry !== undefined) {
     const { command } = await entry.load();
     return runCli(command, rest, io);

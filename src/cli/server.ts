@@ -45,6 +45,10 @@ const flags = {
     "30s",
   ),
   maxMessage: flag(size, "the largest argument, reply or item", "4MiB"),
+  workers: flag(
+    wholeNumber(1, 256),
+    "processes that share the port and serve the same; one that dies is replaced",
+  ),
   maxConnections: flag(wholeNumber(1), "connections at a time", "10000"),
   maxRunning: flag(
     wholeNumber(1),
@@ -97,6 +101,13 @@ With --registry it says of itself what --service-version, --weight, --zone and -
 say: geerpc client --list and the registry's page show it, --mode weighted and zone
 go by it. --label may be given several times; its twin has one key=value a line.
 
+With --workers 2 two processes share the port, and the system spreads connections
+over them: each stays with one, so a client with a single connection uses one. Each
+has the services, with what they keep in memory, to itself; --max-connections is of
+each. One entry in the registry stands for all, /debug/geerpc shows the sum, and log
+lines say which worker. SIGINT and SIGTERM are for the process that was started:
+workers end with it, also where it is killed. Linux only, and on no unix socket.
+
 Without a file the demo service Foo is served: Sum and Sleep of {Num1,Num2},
 Echo, Fail({code,message}) and Whoami. Count(to) and Count({from,to,everyMs}) are
 streams, Total adds up the items of one, Double answers each with its double.
@@ -106,6 +117,11 @@ streams, Total adds up the items of one, Double answers each with its double.
   async run(parsed, io) {
     const { values, rest: files } = parsed;
     const description = descriptionOf(parsed);
+    if (values.workers !== undefined) {
+      const { supervise } = await import("./workers/supervise.ts");
+      const count = values.workers;
+      return supervise({ count, values, files, description }, io);
+    }
     using signals = new Signals(io);
     io.keepStdout();
     const log = openLog(io, values);

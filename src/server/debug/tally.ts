@@ -69,7 +69,7 @@ export function sumTallies(
   return {
     services: sumServices(tallies),
     server: {
-      state: isServing || servers.length === 0 ? "serving" : "draining",
+      state: isServing ? "serving" : "draining",
       uptimeMs: Math.max(0, ...servers.map(({ uptimeMs }) => uptimeMs)),
       connections: sum(servers, ({ connections }) => connections),
       addresses: [...new Set(servers.flatMap(({ addresses }) => addresses))],
