@@ -6,8 +6,25 @@ import { hostileGo } from "./hostile-go.ts";
 import { idleConnections } from "./idle-connections.ts";
 import { oneByteItems } from "./one-byte-items.ts";
 import { oneByteWrites } from "./one-byte-writes.ts";
+import { overload } from "./overload.ts";
 import { program } from "./program.ts";
 import { randomCalls } from "./random-calls.ts";
+import { randomFaultsLong } from "./random-faults.ts";
+import { registryAway } from "./registry-away.ts";
+import { registryCrowd } from "./registry-crowd.ts";
+import { registryDisk } from "./registry-disk.ts";
+import { registryEtcd } from "./registry-etcd.ts";
+import { registryKill } from "./registry-kill.ts";
+import { registryList } from "./registry-list.ts";
+import { registryStop } from "./registry-stop.ts";
+import { serverCommand } from "./server-command.ts";
+import { serverFailure } from "./server-failure.ts";
+import { serverKill } from "./server-kill.ts";
+import { serverLease } from "./server-lease.ts";
+import { serverRestart } from "./server-restart.ts";
+import { serverReturn } from "./server-return.ts";
+import { serverStop } from "./server-stop.ts";
+import { serverTraffic } from "./server-traffic.ts";
 import { slowReader } from "./slow-reader.ts";
 import { startTime } from "./start-time.ts";
 import { unread } from "./unread.ts";
@@ -23,10 +40,27 @@ const cases: Readonly<Record<string, () => void | Promise<void>>> = {
   "one-byte-items": oneByteItems,
   "slow-reader": slowReader,
   "random-calls": randomCalls,
+  "random-faults": randomFaultsLong,
   unread,
   program,
   "bad-input": badInput,
   "hostile-go": hostileGo,
+  overload,
+  "server-kill": serverKill,
+  "server-restart": serverRestart,
+  "server-stop": serverStop,
+  "server-lease": serverLease,
+  "server-failure": serverFailure,
+  "server-return": serverReturn,
+  "server-traffic": serverTraffic,
+  "server-command": serverCommand,
+  "registry-away": registryAway,
+  "registry-crowd": registryCrowd,
+  "registry-disk": registryDisk,
+  "registry-etcd": registryEtcd,
+  "registry-kill": registryKill,
+  "registry-list": registryList,
+  "registry-stop": registryStop,
 };
 
 /** Each in a process of its own: memory that one has left behind would hide what the next one takes. */
