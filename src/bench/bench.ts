@@ -1,12 +1,18 @@
 import { availableParallelism, loadavg } from "node:os";
 import { RpcError } from "../errors.ts";
 import { compareSides, type Comparison, planComparison } from "./comparison.ts";
+import type { OwnAddresses } from "./bench-server.ts";
+import type { Destination } from "./callers.ts";
 import { type ConnectionOptions, Connections } from "./connections.ts";
 import type { Executable } from "./executable.ts";
+import type { CaseWords } from "./load-server.ts";
+import { LocalSides } from "./local-sides.ts";
 import { measureProcesses } from "./process-slice.ts";
 import type { BenchReport, CaseReport, Machine } from "./case-report.ts";
+import { ProcessSides } from "./process-sides.ts";
 import { Row, warmUp } from "./row.ts";
 import { ServerProcess } from "./server-process.ts";
+import type { Sides } from "./sides.ts";
 import { rateOf } from "./slices.ts";
 
 export interface BenchOptions extends ConnectionOptions {
@@ -14,17 +20,32 @@ export interface BenchOptions extends ConnectionOptions {
   inFlight: readonly number[];
   /** For each row, in ms, shared by geerpc and what it takes turns with. */
   durationMs: number;
-  /** Somebody's server, or the command of a process that runs a BenchServer. */
+  /** How many turns each side takes in a row; by default as many as there is time for. */
+  turns?: number;
+  /** Somebody's servers, or the command of a process that runs a BenchServer. */
   target:
-    | { address: string }
+    | Destination
     | {
         command: readonly string[];
         env?: Readonly<Record<string, string | undefined>>;
       };
+  /** More processes than this one that make the load, each with its connections. */
+  processes?: LoadProcessOptions;
   against?: AgainstOptions;
   /** Ends the run early: it rejects with `cancelled`, and nothing stays behind. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+}
+
+/** The same load from several processes. */
+export interface LoadProcessOptions {
+  /** At least 2. */
+  count: number;
+  /** What runs serveLoad(). */
+  command: readonly string[];
+  env?: Readonly<Record<string, string | undefined>>;
+  /** The run's case, in words that another process understands. */
+  case: CaseWords;
 }
 
 /** Another executable, which takes turns with this one: each has durationMs to itself for each row. */
@@ -81,26 +102,34 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
 async function measureRows(options: BenchOptions): Promise<CaseReport[]> {
   const { target, inFlight, durationMs, signal } = options;
   await using opened = new AsyncDisposableStack();
-  let address: string;
-  let limitAddress: string | undefined;
+  let own: ServerProcess | undefined;
   if ("command" in target) {
-    const server = await ServerProcess.start(target.command, target.env);
-    opened.use(server);
-    address = server.listening;
-    limitAddress = server.limit;
-  } else address = target.address;
-  const connections = await Connections.open(options, address, limitAddress);
+    own = await ServerProcess.start(target.command, target.env);
+    opened.use(own);
+  }
+  const addresses = own?.addresses ?? (target as Destination);
+  const connections = await Connections.open(options, addresses);
   opened.use(connections);
-  const onAbort = () => void connections.close();
+  const sides = await openSides(options, connections, addresses, opened);
+  throwIfAborted(signal);
+  const onAbort = () => {
+    void connections.close();
+    if (sides instanceof ProcessSides) void sides.close();
+  };
   signal?.addEventListener("abort", onAbort);
   opened.defer(() => signal?.removeEventListener("abort", onAbort));
   const most = Math.max(...inFlight);
   tell(options, most, 0, 0);
-  await warmUp(connections, most, Math.min(warmUpMs, durationMs));
+  await warmUp(sides, most, Math.min(warmUpMs, durationMs));
   throwIfAborted(signal);
+  const processCount = options.processes?.count;
+  const rowOptions = {
+    ...options,
+    ...(processCount !== undefined && { processCount }),
+  };
   const rows: CaseReport[] = [];
   for (const [at, count] of inFlight.entries()) {
-    const row = new Row(connections, count, options);
+    const row = new Row(connections, sides, count, rowOptions);
     const report = await row.measure((fraction, slice) => {
       throwIfAborted(signal);
       const share =
@@ -111,6 +140,29 @@ async function measureRows(options: BenchOptions): Promise<CaseReport[]> {
     rows.push(report);
   }
   return rows;
+}
+
+/** Where the load is made: here, or in processes of its own. */
+async function openSides(
+  options: BenchOptions,
+  connections: Connections,
+  target: Destination | OwnAddresses,
+  opened: AsyncDisposableStack,
+): Promise<Sides> {
+  const { processes, codec, callsPerSecond } = options;
+  if (processes === undefined) return new LocalSides(connections, options);
+  const { count, command, env } = processes;
+  const sides = await ProcessSides.start(command, env, count, {
+    case: processes.case,
+    connections: options.connections,
+    hasFloor: options.hasFloor ?? false,
+    target,
+    ...(codec !== undefined && { codec }),
+    ...(callsPerSecond !== undefined && {
+      callsPerSecond: callsPerSecond / count,
+    }),
+  });
+  return opened.use(sides);
 }
 
 function compareRow(

@@ -17,13 +17,15 @@ export interface CallLoadOptions {
   inFlight: number;
   workload: Workload;
   clock: Clock;
+  /** Whether the functions dial anew by themselves; false where it is not said. */
+  reconnects?: boolean;
 }
 
 /**
  * Keeps so many calls in flight, checks every reply and times every call.
  *
- * A call that fails is counted and the next one starts, but for `unavailable`,
- * which ends its place in the run: a lost connection does not come back.
+ * A call that fails is counted and the next one starts. `unavailable` ends its
+ * place in the run, where a lost connection does not come back.
  */
 export class CallLoad implements SliceLoad {
   readonly #options: CallLoadOptions;
@@ -59,7 +61,7 @@ export class CallLoad implements SliceLoad {
     until: number,
     latenciesUs: Histogram,
   ): Promise<void> {
-    const { workload, clock } = this.#options;
+    const { workload, clock, reconnects } = this.#options;
     let startedAt = clock.now();
     do {
       const number = this.#nextCall++;
@@ -73,7 +75,7 @@ export class CallLoad implements SliceLoad {
         const { code, message } = RpcError.from(thrown);
         this.done++;
         this.#failed(number, `${code}: ${message}`);
-        if (code === "unavailable") return;
+        if (code === "unavailable" && !reconnects) return;
       }
       // The end of one call is the beginning of the next: one look at the clock.
       const endedAt = clock.now();

@@ -1,3 +1,5 @@
+import type { Bucket } from "../metrics/histogram.ts";
+import type { Reference } from "./cases.ts";
 import type { Executable } from "./executable.ts";
 
 /** The figures of one row; design: "bench --json". Of a stream, a call is an item. */
@@ -8,8 +10,14 @@ export interface CaseReport {
   method: string;
   codec: string;
   connections: number;
-  /** Calls or streams in flight on each connection. */
+  /** That made the load, where it was more than one; each had so many connections. */
+  processes?: number;
+  /** Calls or streams in flight on each connection; with a rate the most that there were on all. */
   inFlight: number;
+  /** Calls per second that were asked for; latencies then count from when a call was due. */
+  rate?: number;
+  /** Slices of each side, of which the medians are told. */
+  turns: number;
   /** Calls that ended while it was measured, with the errors among them. */
   calls: number;
   errors: number;
@@ -29,7 +37,19 @@ export interface CaseReport {
   coresUsed: number | null;
   requestBytes: number;
   responseBytes: number;
-  /** Of the stream's items, where bytes are what counts: their content. */
+  /** The least code that can make a call; this one against it, and it against the limit. */
+  floorPerSecond?: number;
+  ratioToFloor?: number;
+  floorCpuUsPerCall?: number;
+  floorRatio?: number;
+  /** What JSON alone would allow on both ends' cores. */
+  serializerPerSecond?: number;
+  ratioToSerializer?: number;
+  /** The same calls in another way, and this one against it. */
+  reference?: Reference;
+  referencePerSecond?: number;
+  ratioToReference?: number;
+  /** Of calls each way or of a stream's items, where bytes are what counts: their content. */
   megabytesPerSecond?: number;
   /** The same number of bytes in each frame of the limit. */
   limitMegabytesPerSecond?: number;
@@ -40,6 +60,8 @@ export interface CaseReport {
   ratioAgainst?: number;
   ratiosAgainst?: number[];
   cpuAgainst?: number;
+  /** How many calls took up to so long, in µs: [upTo, calls], each bucket 1/16 wide. */
+  latenciesUs?: Bucket[];
   /** The first call that went wrong, for people. */
   firstFailure?: string;
 }

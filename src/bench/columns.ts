@@ -14,6 +14,11 @@ export const none = "-";
 
 export const columns: readonly Column[] = [
   { title: "in flight", text: ({ inFlight }) => String(inFlight) },
+  {
+    title: "rate/s",
+    text: ({ rate }) => orNone(rate, grouped),
+    isOptional: true,
+  },
   { title: ({ unit }) => unit, text: ({ calls }) => grouped(calls) },
   { title: "errors", text: ({ errors }) => grouped(errors) },
   {
@@ -29,8 +34,48 @@ export const columns: readonly Column[] = [
   },
   { title: "ratio", text: ({ ratio }) => orNone(ratio, digits(3)) },
   {
+    title: "floor/s",
+    text: ({ floorPerSecond }) => orNone(floorPerSecond, grouped),
+    isOptional: true,
+  },
+  {
+    title: "ratio to floor",
+    text: ({ ratioToFloor }) => orNone(ratioToFloor, digits(3)),
+    isOptional: true,
+  },
+  {
+    title: "floor ratio",
+    text: ({ floorRatio }) => orNone(floorRatio, digits(3)),
+    isOptional: true,
+  },
+  {
+    title: "JSON alone/s",
+    text: ({ serializerPerSecond }) => orNone(serializerPerSecond, grouped),
+    isOptional: true,
+  },
+  {
+    title: "ratio to JSON",
+    text: ({ ratioToSerializer }) => orNone(ratioToSerializer, digits(3)),
+    isOptional: true,
+  },
+  {
+    title: ({ reference }) => `${reference}/s`,
+    text: ({ referencePerSecond }) => orNone(referencePerSecond, grouped),
+    isOptional: true,
+  },
+  {
+    title: ({ reference }) => `ratio to ${reference}`,
+    text: ({ ratioToReference }) => orNone(ratioToReference, digits(3)),
+    isOptional: true,
+  },
+  {
     title: ({ unit }) => `CPU µs/${unit === "calls" ? "call" : "item"}`,
     text: ({ cpuUsPerCall }) => orNone(cpuUsPerCall, digits(2)),
+  },
+  {
+    title: "floor CPU µs",
+    text: ({ floorCpuUsPerCall }) => orNone(floorCpuUsPerCall, digits(2)),
+    isOptional: true,
   },
   { title: "cores", text: ({ coresUsed }) => orNone(coresUsed, digits(1)) },
   {

@@ -1,4 +1,4 @@
-import { median, type SlicePlan } from "./slices.ts";
+import { median } from "./slices.ts";
 
 /** Two executables that are compared. */
 export type Side = "this" | "other";
@@ -24,7 +24,10 @@ export interface Comparison {
 const usualSliceMs = 1_000;
 
 /** Cuts `durationMs`, which each side has to itself, into slices: at least one, shorter where the time is. */
-export function planComparison(durationMs: number): SlicePlan {
+export function planComparison(durationMs: number): {
+  sliceMs: number;
+  pairs: number;
+} {
   const sliceMs = Math.min(usualSliceMs, durationMs);
   return { sliceMs, pairs: Math.max(1, Math.round(durationMs / sliceMs)) };
 }

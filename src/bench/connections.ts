@@ -1,221 +1,212 @@
 import { type Clock, systemClock } from "../base/clock.ts";
 import { codecTypeOf } from "../client/choose-codec.ts";
 import { Client } from "../client/client.ts";
+import { binaryCodecType } from "../codec/table.ts";
+import { RpcError } from "../errors.ts";
 import { parseAddress } from "../transport/address.ts";
 import { dialPipe } from "../transport/dial.ts";
-import { cpuMethod } from "./bench-server.ts";
-import { CallLoad } from "./call-load.ts";
-import type { BenchCase } from "./cases.ts";
+import type { Pipe } from "../transport/pipe.ts";
 import {
-  type FrameSizes,
-  frameSizes,
-  streamFrameSizes,
-} from "./frame-sizes.ts";
+  type Caller,
+  closeCallers,
+  type Destination,
+  openCallers,
+} from "./callers.ts";
+import { cpuMethod, type OwnAddresses } from "./bench-server.ts";
+import { caseFrameSizes, limitFrames } from "./case-frames.ts";
+import type { BenchCase } from "./cases.ts";
+import { FloorClient } from "./floor-client.ts";
+import type { FrameSizes } from "./frame-sizes.ts";
 import { LimitClient } from "./limit-client.ts";
-import { type LimitFrames, mostAskedBytes } from "./limit-server.ts";
-import { LoadBesideStream } from "./load-beside-stream.ts";
-import type { SliceLoad } from "./slice-load.ts";
-import type { Slice } from "./slices.ts";
-import { StreamLoad } from "./stream-load.ts";
-import type { StreamWorkload } from "./stream-workload.ts";
-import type { Workload } from "./workload.ts";
 
 export interface ConnectionOptions {
   benchCase: BenchCase;
-  /** The codec's full name; by default binary, or what the address says. */
+  /** The codec's full name; by default the case's, binary, or what the address says. */
   codec?: string;
-  /** How many. */
+  /** How many; through a registry, so many to each server. */
   connections: number;
+  /** Whether the floor takes turns with the case. */
+  hasFloor?: boolean;
+  /** Calls per second on all connections together; without it so many are kept in flight. */
+  callsPerSecond?: number;
   signal?: AbortSignal;
   clock?: Clock;
 }
 
-/** Requests that the limit of a stream has in flight: the next is there before one is answered. */
-const limitStreams = 2;
+/** How long a raw connection may take. */
+const dialTimeoutMs = 10_000;
 
-/** The connections of a run: to the server, and as many raw ones where calls or streams take turns with them. */
+/** What a run has open: one of each for each connection, none where a side takes no turns. */
+interface Opened {
+  codec: string;
+  sizes: FrameSizes;
+  callers: readonly Caller[];
+  references: readonly Caller[];
+  limits: readonly LimitClient[];
+  floors: readonly FloorClient[];
+  /** To a server of ours, beside what is measured. */
+  control: Client | undefined;
+}
+
+/** Of servers of somebody else's, which have only what is measured. */
+const noSides = {
+  references: [],
+  limits: [],
+  floors: [],
+  control: undefined,
+} satisfies Partial<Opened>;
+
+/** The connections of a run: those that are measured, and those of the sides that take turns with them. */
 export class Connections implements AsyncDisposable {
+  /** What those that are measured speak. */
   readonly codec: string;
   /** Of the case's calls; where it has none, of its stream. */
   readonly sizes: FrameSizes;
-  /** Whether the server is one of ours, which tells its CPU time: somebody else's does not. */
-  readonly hasOwnServer: boolean;
-  readonly #benchCase: BenchCase;
-  readonly #clock: Clock;
-  readonly #clients: readonly Client[];
-  readonly #limits: readonly LimitClient[];
+  readonly callers: readonly Caller[];
+  readonly references: readonly Caller[];
+  readonly limits: readonly LimitClient[];
+  readonly floors: readonly FloorClient[];
+  readonly #control: Client | undefined;
+  readonly #stack: AsyncDisposableStack;
 
-  private constructor(
-    { benchCase, clock = systemClock }: ConnectionOptions,
-    codec: string,
-    sizes: FrameSizes,
-    clients: readonly Client[],
-    limits: readonly LimitClient[],
-    hasOwnServer: boolean,
-  ) {
-    this.codec = codec;
-    this.sizes = sizes;
-    this.hasOwnServer = hasOwnServer;
-    this.#benchCase = benchCase;
-    this.#clock = clock;
-    this.#clients = clients;
-    this.#limits = limits;
+  private constructor(opened: Opened, stack: AsyncDisposableStack) {
+    this.codec = opened.codec;
+    this.sizes = opened.sizes;
+    this.callers = opened.callers;
+    this.references = opened.references;
+    this.limits = opened.limits;
+    this.floors = opened.floors;
+    this.#control = opened.control;
+    this.#stack = stack;
   }
 
   /**
-   * @param limitAddress where a server of ours also serves raw sockets
+   * @param target somebody's servers, or the server that this run started
    * @throws RpcError unavailable  no connection; then sent is false
    * @throws RpcError              what the first call of the method failed with
    */
   static async open(
     options: ConnectionOptions,
-    address: string,
-    limitAddress: string | undefined,
+    target: Destination | OwnAddresses,
   ): Promise<Connections> {
-    const { benchCase, connections, clock = systemClock, signal } = options;
-    const codec = codecTypeOf(parseAddress(address).protocol, options.codec);
-    const clientOptions = { codec, clock, ...(signal ? { signal } : {}) };
-    const clients: Client[] = [];
-    const limits: LimitClient[] = [];
-    try {
-      for (let at = 0; at < connections; at++) {
-        clients.push(await Client.dial(address, clientOptions));
-      }
-      const sizes = await sizesOf(benchCase, codec, clients[0] as Client);
-      const frames = limitFrames(benchCase, sizes);
-      if (limitAddress !== undefined && frames !== undefined) {
-        const dial = { timeoutMs: 10_000, signal, clock };
-        for (let at = 0; at < connections; at++) {
-          const pipe = await dialPipe(parseAddress(limitAddress), dial);
-          limits.push(new LimitClient(pipe, frames, clock));
-        }
-      }
-      const isOwn = limitAddress !== undefined;
-      return new Connections(options, codec, sizes, clients, limits, isOwn);
-    } catch (thrown) {
-      await closeAll(clients, limits);
-      throw thrown;
-    }
-  }
+    const { benchCase, clock = systemClock } = options;
+    await using stack = new AsyncDisposableStack();
+    const dialler = new Dialler(options, stack);
+    const own = "listening" in target ? target : undefined;
+    const measured =
+      "listening" in target ? destinationIn(target, benchCase) : target;
+    const asked = options.codec ?? benchCase.codec;
+    const callers = await dialler.callers(measured, asked);
+    const codec = codecOf(measured, asked);
+    const sizes = await caseFrameSizes(benchCase, codec, callers[0] as Caller);
+    const connections = { codec, sizes, callers, ...noSides };
+    if (own === undefined) return new Connections(connections, stack.move());
 
-  /** What the case measures, so many in flight on each connection. */
-  load(inFlight: number): SliceLoad | LoadBesideStream {
-    const { calls, stream } = this.#benchCase;
-    if (calls === undefined) return this.#streamLoad(stream, inFlight);
-    if (stream === undefined) return this.#callLoad(calls, inFlight);
-    return new LoadBesideStream(
-      this.#callLoad(calls, inFlight),
-      this.#streamLoad(stream, 1),
-    );
-  }
-
-  /** The calls of a case that has a stream beside them, without it. */
-  quietLoad(inFlight: number): SliceLoad | undefined {
-    const { calls, stream } = this.#benchCase;
-    if (calls === undefined || stream === undefined) return undefined;
-    return this.#callLoad(calls, inFlight);
-  }
-
-  get hasLimit(): boolean {
-    return this.#limits.length > 0;
-  }
-
-  /**
-   * A slice of the limit; undefined where there is none.
-   *
-   * @throws RpcError unavailable  a connection was lost
-   */
-  async limitFor(
-    inFlight: number,
-    durationMs: number,
-  ): Promise<Slice | undefined> {
-    if (!this.hasLimit) return undefined;
-    const isStream = this.#benchCase.calls === undefined;
-    const requests = isStream ? limitStreams : inFlight;
-    const slices = await Promise.all(
-      this.#limits.map((limit) => limit.run(requests, durationMs)),
-    );
-    return {
-      count: slices.reduce((sum, { count }) => sum + count, 0),
-      elapsedMs: Math.max(...slices.map(({ elapsedMs }) => elapsedMs)),
+    const { listening: address, limit, floor } = own;
+    const { reference } = benchCase;
+    const control = await Client.dial(address, { clock });
+    stack.use(control);
+    const hasReferences = reference === "binary" || reference === "plain";
+    const frames = limitFrames(benchCase, sizes);
+    const opened: Opened = {
+      ...connections,
+      control,
+      references: hasReferences
+        ? await dialler.callers({ address }, binaryCodecType)
+        : [],
+      limits:
+        frames === undefined
+          ? []
+          : await dialler.raw(
+              limit,
+              (pipe) => new LimitClient(pipe, frames, clock),
+            ),
+      floors: options.hasFloor
+        ? await dialler.raw(floor, (pipe) => new FloorClient(pipe))
+        : [],
     };
+    return new Connections(opened, stack.move());
+  }
+
+  /** Whether calls find a way again when a connection was lost. */
+  get reconnects(): boolean {
+    return !(this.callers[0] instanceof Client);
+  }
+
+  /** Whether the server is one of ours, which tells its CPU time: somebody else's does not. */
+  get hasOwnServer(): boolean {
+    return this.#control !== undefined;
   }
 
   /** CPU time of the server, in µs; 0 where it does not tell. */
   async serverCpuUs(): Promise<number> {
-    const [client] = this.#clients;
-    if (!this.hasOwnServer || client?.isAvailable !== true) return 0;
-    return client.call<number>(cpuMethod);
+    if (this.#control?.isAvailable !== true) return 0;
+    return this.#control.call<number>(cpuMethod);
   }
 
+  /** Ends all of them, and with them what runs over them. Twice is once. */
   close(): Promise<void> {
-    return closeAll(this.#clients, this.#limits);
+    return this.#stack.disposeAsync();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
 
-  #callLoad(workload: Workload, inFlight: number): CallLoad {
-    const calls = this.#clients.map(
-      (client) => (serviceMethod: string, args: unknown) =>
-        client.call(serviceMethod, args),
-    );
-    return new CallLoad({ calls, inFlight, workload, clock: this.#clock });
+/** Opens as many connections as the options say, each to be closed with the stack. */
+class Dialler {
+  readonly #options: ConnectionOptions;
+  readonly #stack: AsyncDisposableStack;
+
+  constructor(options: ConnectionOptions, stack: AsyncDisposableStack) {
+    this.#options = options;
+    this.#stack = stack;
   }
 
-  #streamLoad(workload: StreamWorkload, inFlight: number): StreamLoad {
-    const streams = this.#clients.map(
-      (client) => (serviceMethod: string) => openStream(client, serviceMethod),
-    );
-    return new StreamLoad({ streams, inFlight, workload, clock: this.#clock });
+  async callers(
+    destination: Destination,
+    codec: string | undefined,
+  ): Promise<Caller[]> {
+    const { connections, clock = systemClock, signal } = this.#options;
+    const callers = await openCallers(destination, {
+      connections,
+      clock,
+      ...(codec !== undefined && { codec }),
+      ...(signal && { signal }),
+    });
+    this.#stack.defer(() => closeCallers(callers));
+    return callers;
+  }
+
+  async raw<T>(address: string, over: (pipe: Pipe) => T): Promise<T[]> {
+    const { connections, clock = systemClock, signal } = this.#options;
+    const dial = { timeoutMs: dialTimeoutMs, signal, clock };
+    const opened: T[] = [];
+    for (let at = 0; at < connections; at++) {
+      const pipe = await dialPipe(parseAddress(address), dial);
+      this.#stack.defer(() => pipe.abort());
+      opened.push(over(pipe));
+    }
+    return opened;
   }
 }
 
-function openStream(
-  client: Client,
-  serviceMethod: string,
-): Promise<AsyncIterable<unknown>> {
-  return client.call<AsyncIterable<unknown>>(serviceMethod, undefined, {
-    timeoutMs: 0,
-  });
+/** @throws RpcError invalid_argument  a case for a fleet, and there is none */
+function destinationIn(
+  { listening, registry }: OwnAddresses,
+  { name, hasFleet }: BenchCase,
+): Destination {
+  if (hasFleet !== true) return { address: listening };
+  if (registry !== undefined) return { targets: [registry] };
+  throw new RpcError(
+    "invalid_argument",
+    `${name} needs a server that was started with a fleet`,
+  );
 }
 
-/** The sizes of the case's frames. Calls it once, so a method that is not there shows before anything is measured. */
-async function sizesOf(
-  { calls, stream }: BenchCase,
-  codec: string,
-  client: Client,
-): Promise<FrameSizes> {
-  if (calls === undefined) {
-    const { method, itemOf } = stream;
-    const sizes = streamFrameSizes(codec, method, itemOf(0));
-    for await (const _ of await openStream(client, method)) break;
-    return sizes;
-  }
-  const args = calls.argsOf(0);
-  const reply = await client.call(calls.method, args);
-  return frameSizes(codec, calls.method, args, reply);
-}
-
-/** What goes over the raw sockets; undefined for calls beside a stream, which take turns with calls alone. */
-function limitFrames(
-  { calls, stream }: BenchCase,
-  sizes: FrameSizes,
-): LimitFrames | undefined {
-  if (calls === undefined) {
-    const responsesPerRequest = Math.floor(mostAskedBytes / 2 / sizes.response);
-    return { ...sizes, responsesPerRequest: Math.max(1, responsesPerRequest) };
-  }
-  return stream === undefined
-    ? { ...sizes, responsesPerRequest: 1 }
-    : undefined;
-}
-
-async function closeAll(
-  clients: readonly Client[],
-  limits: readonly LimitClient[],
-): Promise<void> {
-  for (const limit of limits) limit.shutdown();
-  await Promise.all(clients.map((client) => client.close()));
+/** What is spoken there; whoever finds its servers by itself finds that out, too, where it is not said. */
+function codecOf(destination: Destination, asked: string | undefined): string {
+  if ("targets" in destination) return asked ?? binaryCodecType;
+  return codecTypeOf(parseAddress(destination.address).protocol, asked);
 }

@@ -6,8 +6,8 @@ import type { Slice } from "./slices.ts";
 export class LoadBesideStream implements SliceLoad {
   readonly #calls: SliceLoad;
   readonly #stream: SliceLoad;
-  /** What the stream did, run by run. */
-  readonly streamSlices: Slice[] = [];
+  /** What the stream did in the last run. */
+  lastStream: Slice = { count: 0, elapsedMs: 0 };
 
   constructor(calls: SliceLoad, stream: SliceLoad) {
     this.#calls = calls;
@@ -31,7 +31,7 @@ export class LoadBesideStream implements SliceLoad {
       this.#calls.run(durationMs, latenciesUs),
       this.#stream.run(durationMs, latenciesUs),
     ]);
-    this.streamSlices.push(stream);
+    this.lastStream = stream;
     return calls;
   }
 }

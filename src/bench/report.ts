@@ -1,6 +1,8 @@
 import type { BenchReport, CaseReport } from "./case-report.ts";
+import type { Reference } from "./cases.ts";
 import { columns, none } from "./columns.ts";
 import type { Executable } from "./executable.ts";
+import { renderLatencies } from "./latency-chart.ts";
 
 /** From this load a core on, others take a good part of the time. */
 const busyLoad = 0.75;
@@ -13,9 +15,10 @@ export function renderReport({ cases, machine, against }: BenchReport): string {
     ({ isOptional, text }) =>
       !isOptional || cases.some((row) => text(row) !== none),
   );
-  const { connections, requestBytes, responseBytes } = first;
+  const { connections, processes = 1, requestBytes, responseBytes } = first;
+  const from = processes > 1 ? ` from ${processes} processes each` : "";
   const lines = [
-    `${nameOf(first)} over ${first.codec}, ${counted(connections, "connection")}, frames of ${requestBytes} and ${responseBytes} bytes`,
+    `${nameOf(first)} over ${first.codec}, ${counted(connections, "connection")}${from}, frames of ${requestBytes} and ${responseBytes} bytes`,
     `${counted(machine.cores, "core")}, load ${machine.loadAverage.map((load) => load.toFixed(1)).join(" ")} before the run, Bun ${machine.bun}, ${machine.platform}`,
     "",
     ...renderTable(
@@ -40,11 +43,17 @@ export function renderReport({ cases, machine, against }: BenchReport): string {
   return lines.join("\n");
 }
 
-/** What was measured: the method, which tells it for calls of `sum` and of somebody's own. */
-function nameOf({ case: name, unit, method, p99QuietUs }: CaseReport): string {
-  const isNamed = unit === "items" || p99QuietUs !== undefined;
-  return isNamed ? `${name} (${method})` : method;
+/** What was measured: of `sum` and of somebody's own method the method says it all. */
+function nameOf({ case: name, method }: CaseReport): string {
+  return name === "sum" || name === method ? method : `${name} (${method})`;
 }
+
+const referenceNotes: Readonly<Record<Reference, string>> = {
+  quiet: "the same calls without the stream",
+  binary: "the same calls over the binary codec, in slices between",
+  plain:
+    "the same calls through a plain client of one server, in slices between",
+};
 
 /** What the words mean that stand above columns. */
 function notesOf(
@@ -64,6 +73,24 @@ function notesOf(
       "MB/s: of the stream; quiet: the same calls without it, in slices between",
     );
   }
+  if (first?.ratioToFloor !== undefined) {
+    notes.push(
+      "floor: the least code that makes a call on Bun, with nothing else; floor ratio: it against the raw limit",
+    );
+  }
+  if (first?.ratioToSerializer !== undefined) {
+    notes.push(
+      "JSON alone: what two JSON.stringify and two JSON.parse a call allow on both ends' cores",
+    );
+  }
+  if (first?.reference !== undefined) {
+    notes.push(`${first.reference}: ${referenceNotes[first.reference]}`);
+  }
+  if (first?.rate !== undefined) {
+    notes.push(
+      "in flight: the most at a time; latencies count from when a call was due",
+    );
+  }
   if (first !== undefined && against !== undefined) {
     const pairs = first.ratiosAgainst?.length ?? 0;
     notes.push(
@@ -72,6 +99,18 @@ function notesOf(
     );
   }
   return notes;
+}
+
+/** How the latencies of each row are distributed, for a terminal. */
+export function renderCharts({ cases }: BenchReport): string {
+  return cases
+    .filter(({ latenciesUs }) => latenciesUs !== undefined)
+    .map(({ inFlight, rate, latenciesUs = [] }) => {
+      const row = rate === undefined ? `${inFlight} in flight` : `${rate}/s`;
+      return ["", `latencies, ${row}`, ...renderLatencies(latenciesUs), ""];
+    })
+    .flat()
+    .join("\n");
 }
 
 /** The report for scripts. */

@@ -1,17 +1,16 @@
 import { Histogram } from "../metrics/histogram.ts";
-import { cpuUs } from "./bench-server.ts";
+import type { CaseReport } from "./case-report.ts";
 import type { BenchCase } from "./cases.ts";
 import type { Connections } from "./connections.ts";
-import { LoadBesideStream } from "./load-beside-stream.ts";
-import type { CaseReport } from "./case-report.ts";
-import type { SliceLoad } from "./slice-load.ts";
+import type { Side, Sides, SideSlice } from "./sides.ts";
 import {
-  figuresOf,
   median,
+  perSecondOf,
   planSlices,
   rateOf,
+  ratioOf,
   type Slice,
-  type SlicePair,
+  type Turn,
 } from "./slices.ts";
 
 export interface RowOptions {
@@ -19,129 +18,211 @@ export interface RowOptions {
   connections: number;
   /** In ms, shared by geerpc and what it takes turns with. */
   durationMs: number;
+  /** How many turns each side takes; by default as many as there is time for. */
+  turns?: number;
+  /** Where calls come at a fixed rate: per second, on all connections. */
+  callsPerSecond?: number;
+  /** How many processes make the load. */
+  processCount?: number;
 }
 
 /** One row of the report: slices of the case, with so many in flight, in turns with what it is compared to. */
 export class Row {
   readonly #connections: Connections;
+  readonly #sides: Sides;
   readonly #options: RowOptions;
   readonly #inFlight: number;
-  readonly #load: SliceLoad;
-  /** The calls alone, where the case has a stream beside them. */
-  readonly #quiet: SliceLoad | undefined;
-  readonly #pairs: SlicePair[] = [];
-  readonly #latenciesUs = new Histogram();
-  readonly #quietLatenciesUs = new Histogram();
-  #clientCpuUs = 0;
-  #serverCpuUs = 0;
+  readonly #turns: Turn[] = [];
+  readonly #totals = new Map<Side, Total>();
+  readonly #streams: Slice[] = [];
 
-  constructor(connections: Connections, inFlight: number, options: RowOptions) {
+  /** @param connections those of this process, which knows the server's CPU time and the sizes of frames */
+  constructor(
+    connections: Connections,
+    sides: Sides,
+    inFlight: number,
+    options: RowOptions,
+  ) {
     this.#connections = connections;
-    this.#options = options;
+    this.#sides = sides;
     this.#inFlight = inFlight;
-    this.#load = connections.load(inFlight);
-    this.#quiet = connections.quietLoad(inFlight);
+    this.#options = options;
   }
 
-  /** @param onPair told after each pair of slices, with the fraction of the row that is done */
+  /** @param onTurn told after each turn of slices, with the fraction of the row that is done */
   async measure(
-    onPair: (fraction: number, slice: Slice) => void,
+    onTurn: (fraction: number, slice: Slice) => void,
   ): Promise<CaseReport> {
-    const hasTurns = this.#connections.hasLimit || this.#quiet !== undefined;
-    const { sliceMs, pairs } = planSlices(this.#options.durationMs, hasTurns);
-    await warmUp(this.#connections, this.#inFlight, sliceMs);
-    for (let pair = 1; pair <= pairs; pair++) {
-      const limit = await this.#connections.limitFor(this.#inFlight, sliceMs);
-      await this.#quiet?.run(sliceMs, this.#quietLatenciesUs);
-      const geerpc = await this.#slice(sliceMs);
-      this.#pairs.push({ limit, geerpc });
-      onPair(pair / pairs, geerpc);
+    const { durationMs, callsPerSecond } = this.#options;
+    const { names } = this.#sides;
+    // At a fixed rate nothing takes turns, and every pause would be a stall.
+    const wanted = callsPerSecond === undefined ? this.#options.turns : 1;
+    const { sliceMs, turns } = planSlices(durationMs, names.length, wanted);
+    await warmUp(this.#sides, this.#inFlight, Math.min(sliceMs, 250));
+    for (let turn = 1; turn <= turns; turn++) {
+      const slices: Partial<Record<Side, Slice>> = {};
+      let last: Slice = { count: 0, elapsedMs: 0 };
+      for (const side of names) {
+        last = slices[side] = await this.#slice(side, sliceMs);
+      }
+      this.#turns.push(slices);
+      onTurn(turn / turns, last);
     }
     return this.#report();
   }
 
-  async #slice(sliceMs: number): Promise<Slice> {
+  async #slice(side: Side, sliceMs: number): Promise<SideSlice> {
     const serverBefore = await this.#connections.serverCpuUs();
-    const clientBefore = cpuUs();
-    const slice = await this.#load.run(sliceMs, this.#latenciesUs);
-    this.#clientCpuUs += cpuUs() - clientBefore;
-    this.#serverCpuUs += (await this.#connections.serverCpuUs()) - serverBefore;
+    const slice = await this.#sides.run(side, this.#inFlight, sliceMs);
+    const serverAfter = await this.#connections.serverCpuUs();
+    if (slice.stream !== undefined) this.#streams.push(slice.stream);
+    const total = this.#totals.get(side) ?? new Total();
+    this.#totals.set(side, total);
+    total.add(slice, serverAfter - serverBefore);
     return slice;
   }
 
   #report(): CaseReport {
-    const { benchCase, connections } = this.#options;
+    const { benchCase, connections, callsPerSecond, processCount } =
+      this.#options;
     const { codec, sizes, hasOwnServer } = this.#connections;
     const { calls, stream, name } = benchCase;
-    const { done, firstFailure } = this.#load;
-    const cpuUs = this.#clientCpuUs + this.#serverCpuUs;
-    const elapsedMs = this.#pairs.reduce(
-      (sum, { geerpc }) => sum + geerpc.elapsedMs,
-      0,
-    );
-    const failure = firstFailure ?? this.#quiet?.firstFailure;
-    const isTimed = this.#latenciesUs.count > 0;
+    const total = this.#totals.get("geerpc") ?? new Total();
+    const reference = this.#totals.get("reference");
+    const { latenciesUs } = total;
     const quantile = (fraction: number) =>
-      isTimed ? this.#latenciesUs.quantile(fraction) : null;
+      latenciesUs.count > 0 ? latenciesUs.quantile(fraction) : null;
+    const firstFailure = total.firstFailure ?? reference?.firstFailure;
+    // At a fixed rate the client looks at the clock without a pause.
+    const tellsCpu = hasOwnServer && callsPerSecond === undefined;
     return {
       case: name,
       unit: calls === undefined ? "items" : "calls",
       method: (calls ?? stream).method,
       codec,
       connections,
-      inFlight: this.#inFlight,
-      calls: done,
-      errors: this.#load.errors + (this.#quiet?.errors ?? 0),
-      ...figuresOf(this.#pairs),
+      ...(processCount !== undefined && { processes: processCount }),
+      inFlight: total.mostInFlight || this.#inFlight,
+      ...(callsPerSecond !== undefined && { rate: callsPerSecond }),
+      turns: this.#turns.length,
+      calls: total.done,
+      errors: total.errors + (reference?.errors ?? 0),
+      callsPerSecond: perSecondOf(this.#turns, "geerpc") ?? 0,
+      limitPerSecond: perSecondOf(this.#turns, "limit"),
+      ratio: ratioOf(this.#turns, "geerpc", "limit"),
       p50Us: quantile(0.5),
       p99Us: quantile(0.99),
       p999Us: quantile(0.999),
-      cpuUsPerCall: hasOwnServer ? cpuUs / Math.max(1, done) : null,
-      clientCpuUsPerCall: this.#clientCpuUs / Math.max(1, done),
-      coresUsed: hasOwnServer ? cpuUs / 1000 / elapsedMs : null,
+      cpuUsPerCall: tellsCpu ? total.cpuUsPerCall : null,
+      clientCpuUsPerCall: total.clientCpuUs / Math.max(1, total.done),
+      coresUsed: tellsCpu ? total.cpuUs / 1000 / total.elapsedMs : null,
       requestBytes: sizes.request,
       responseBytes: sizes.response,
-      ...this.#streamFigures(),
-      ...this.#quietFigures(),
-      ...(failure === undefined ? {} : { firstFailure: failure.reason }),
+      ...this.#floorFigures(),
+      ...this.#serializerFigures(),
+      ...this.#referenceFigures(),
+      ...this.#byteFigures(),
+      ...(latenciesUs.count > 0 && { latenciesUs: latenciesUs.buckets() }),
+      ...(firstFailure === undefined ? {} : { firstFailure }),
     };
   }
 
-  /** For streams of bytes: bytes of content, so that both sides count the same. */
-  #streamFigures(): Pick<
-    CaseReport,
-    "megabytesPerSecond" | "limitMegabytesPerSecond"
-  > {
-    const itemBytes = this.#options.benchCase.stream?.itemBytes;
-    if (itemBytes === undefined) return {};
-    const toMegabytes = (perSecond: number) => (perSecond * itemBytes) / 1e6;
-    if (this.#load instanceof LoadBesideStream) {
-      const rates = this.#load.streamSlices.map(rateOf);
-      return { megabytesPerSecond: toMegabytes(median(rates)) };
-    }
-    const { callsPerSecond, limitPerSecond } = figuresOf(this.#pairs);
+  #floorFigures(): Partial<CaseReport> {
+    const total = this.#totals.get("floor");
+    const floorPerSecond = perSecondOf(this.#turns, "floor");
+    if (total === undefined || floorPerSecond === null) return {};
     return {
-      megabytesPerSecond: toMegabytes(callsPerSecond),
+      floorPerSecond,
+      floorCpuUsPerCall: total.cpuUsPerCall,
+      ratioToFloor: ratioOf(this.#turns, "geerpc", "floor") as number,
+      floorRatio: ratioOf(this.#turns, "floor", "limit") as number,
+    };
+  }
+
+  #serializerFigures(): Partial<CaseReport> {
+    const serializerPerSecond = perSecondOf(this.#turns, "serializer");
+    if (serializerPerSecond === null) return {};
+    const ratio = ratioOf(this.#turns, "geerpc", "serializer") as number;
+    return { serializerPerSecond, ratioToSerializer: ratio };
+  }
+
+  #referenceFigures(): Partial<CaseReport> {
+    const { reference } = this.#options.benchCase;
+    const total = this.#totals.get("reference");
+    const referencePerSecond = perSecondOf(this.#turns, "reference");
+    if (total === undefined || referencePerSecond === null) return {};
+    if (reference === "quiet") {
+      const p99QuietUs = total.latenciesUs.quantile(0.99);
+      const p99Us = this.#totals.get("geerpc")?.latenciesUs.quantile(0.99);
+      const p99AgainstQuiet = (p99Us ?? NaN) / p99QuietUs;
+      return { p99QuietUs, p99AgainstQuiet };
+    }
+    return {
+      reference,
+      referencePerSecond,
+      ratioToReference: ratioOf(this.#turns, "geerpc", "reference") as number,
+    };
+  }
+
+  /** Where bytes are what counts: of content, each way, so that both sides count the same. */
+  #byteFigures(): Partial<CaseReport> {
+    const { calls, stream } = this.#options.benchCase;
+    const bytes = stream?.itemBytes ?? calls?.contentBytes;
+    if (bytes === undefined) return {};
+    const toMegabytes = (perSecond: number) => (perSecond * bytes) / 1e6;
+    if (this.#streams.length > 0) {
+      const perSecond = median(this.#streams.map(rateOf));
+      return { megabytesPerSecond: toMegabytes(perSecond) };
+    }
+    const limitPerSecond = perSecondOf(this.#turns, "limit");
+    return {
+      megabytesPerSecond: toMegabytes(perSecondOf(this.#turns, "geerpc") ?? 0),
       ...(limitPerSecond === null
         ? {}
         : { limitMegabytesPerSecond: toMegabytes(limitPerSecond) }),
     };
   }
+}
 
-  #quietFigures(): Pick<CaseReport, "p99QuietUs" | "p99AgainstQuiet"> {
-    if (this.#quiet === undefined) return {};
-    const p99QuietUs = this.#quietLatenciesUs.quantile(0.99);
-    const p99Us = this.#latenciesUs.quantile(0.99);
-    return { p99QuietUs, p99AgainstQuiet: p99Us / p99QuietUs };
+/** What a side did in all of its slices. */
+class Total {
+  readonly latenciesUs = new Histogram();
+  done = 0;
+  errors = 0;
+  elapsedMs = 0;
+  clientCpuUs = 0;
+  serverCpuUs = 0;
+  mostInFlight = 0;
+  firstFailure: string | undefined;
+
+  get cpuUs(): number {
+    return this.clientCpuUs + this.serverCpuUs;
+  }
+
+  get cpuUsPerCall(): number {
+    return this.cpuUs / Math.max(1, this.done);
+  }
+
+  add(slice: SideSlice, serverCpuUs: number): void {
+    this.latenciesUs.add(slice.latenciesUs);
+    this.done += slice.done;
+    this.errors += slice.errors;
+    this.elapsedMs += slice.elapsedMs;
+    this.clientCpuUs += slice.clientCpuUs;
+    this.serverCpuUs += serverCpuUs;
+    this.mostInFlight = Math.max(this.mostInFlight, slice.mostInFlight ?? 0);
+    this.firstFailure ??= slice.firstFailure;
   }
 }
 
 /** Runs what will be measured, so that it has been compiled. */
 export async function warmUp(
-  connections: Connections,
+  sides: Sides,
   inFlight: number,
   durationMs: number,
 ): Promise<void> {
-  await connections.load(inFlight).run(durationMs, new Histogram());
-  await connections.limitFor(inFlight, durationMs / 4);
+  for (const side of sides.names) {
+    const isOurs = side !== "limit" && side !== "serializer";
+    await sides.run(side, inFlight, isOurs ? durationMs : durationMs / 4);
+  }
 }

@@ -1,4 +1,5 @@
 import { RpcError } from "../errors.ts";
+import type { OwnAddresses } from "./bench-server.ts";
 import { firstLine } from "./first-line.ts";
 
 /** How long a process may take to listen, or to end once its input has ended. */
@@ -12,16 +13,14 @@ const endTimeoutMs = 2_000;
  */
 export class ServerProcess implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
-  readonly listening: string;
-  readonly limit: string;
+  readonly addresses: OwnAddresses;
 
   private constructor(
     process: Bun.Subprocess<"pipe", "pipe", "inherit">,
-    { listening, limit }: { listening: string; limit: string },
+    addresses: OwnAddresses,
   ) {
     this.#process = process;
-    this.listening = listening;
-    this.limit = limit;
+    this.addresses = addresses;
   }
 
   /**
@@ -53,6 +52,11 @@ export class ServerProcess implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Where calls are answered. */
+  get listening(): string {
+    return this.addresses.listening;
   }
 
   get pid(): number {

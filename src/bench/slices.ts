@@ -1,35 +1,41 @@
+import type { Side } from "./sides.ts";
+
 /** What was done in one slice of time. */
 export interface Slice {
   count: number;
   elapsedMs: number;
 }
 
-/** A slice of geerpc, and the one of the limit right before it, where there is one. */
-export interface SlicePair {
-  limit: Slice | undefined;
-  geerpc: Slice;
-}
+/** A slice of each side, measured right after one another. */
+export type Turn = Readonly<Partial<Record<Side, Slice>>>;
 
 export interface SlicePlan {
   /** Of one slice. */
   sliceMs: number;
-  /** How many times limit and geerpc take their turns. */
-  pairs: number;
+  /** How many times each side takes its turn. */
+  turns: number;
 }
 
 /** The usual length of a slice: short against the noise of a machine, long against a garbage collection. */
 const usualSliceMs = 250;
 
 /**
- * Cuts `durationMs` into slices, for both sides together where there is a
- * limit; at least one for each, shorter where the time is.
+ * Cuts `durationMs` into slices, for all sides together; at least one for
+ * each, shorter where the time is.
+ *
+ * @param turns how many for each side, where that is wanted; slices are then as long as they have to be
  */
-export function planSlices(durationMs: number, hasLimit: boolean): SlicePlan {
-  const sides = hasLimit ? 2 : 1;
+export function planSlices(
+  durationMs: number,
+  sides: number,
+  turns?: number,
+): SlicePlan {
+  if (turns !== undefined)
+    return { sliceMs: durationMs / sides / turns, turns };
   const sliceMs = Math.min(usualSliceMs, durationMs / sides);
   return {
     sliceMs,
-    pairs: Math.max(1, Math.round(durationMs / (sliceMs * sides))),
+    turns: Math.max(1, Math.round(durationMs / (sliceMs * sides))),
   };
 }
 
@@ -48,32 +54,26 @@ export function median(values: readonly number[]): number {
     : ((sorted[middle - 1] ?? NaN) + upper) / 2;
 }
 
-export interface SliceFigures {
-  callsPerSecond: number;
-  /** null where no limit was measured. */
-  limitPerSecond: number | null;
-  /** geerpc against the limit. */
-  ratio: number | null;
+/** The median of a side's slices; null where it took no turns. */
+export function perSecondOf(turns: readonly Turn[], side: Side): number | null {
+  const slices = turns.flatMap((turn) => turn[side] ?? []);
+  return slices.length === 0 ? null : median(slices.map(rateOf));
 }
 
 /**
- * Medians over the slices. The ratio is the median of the ratios of
- * neighbours, which saw the same machine, and so not the quotient of the two
- * medians.
+ * One side against another; null where either took no turns. It is the median
+ * of the ratios of neighbours, which saw the same machine, and so not the
+ * quotient of the two medians.
  */
-export function figuresOf(pairs: readonly SlicePair[]): SliceFigures {
-  const callsPerSecond = median(pairs.map(({ geerpc }) => rateOf(geerpc)));
-  const limits = pairs.flatMap(({ limit, geerpc }) =>
-    limit === undefined
+export function ratioOf(
+  turns: readonly Turn[],
+  side: Side,
+  to: Side,
+): number | null {
+  const ratios = turns.flatMap(({ [side]: one, [to]: other }) =>
+    one === undefined || other === undefined
       ? []
-      : [{ perSecond: rateOf(limit), ratio: rateOf(geerpc) / rateOf(limit) }],
+      : [rateOf(one) / rateOf(other)],
   );
-  if (limits.length === 0) {
-    return { callsPerSecond, limitPerSecond: null, ratio: null };
-  }
-  return {
-    callsPerSecond,
-    limitPerSecond: median(limits.map(({ perSecond }) => perSecond)),
-    ratio: median(limits.map(({ ratio }) => ratio)),
-  };
+  return ratios.length === 0 ? null : median(ratios);
 }

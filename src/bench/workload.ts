@@ -9,9 +9,12 @@ export interface Workload {
   argsOf(call: number): unknown;
   /** Whether `reply` is the answer to this call. */
   isRight(call: number, reply: unknown): boolean;
+  /** Bytes of content each way, where bytes are what counts. */
+  readonly contentBytes?: number;
 }
 
 const sumMethod = "Foo.Sum";
+const echoMethod = "Foo.Echo";
 
 /**
  * `Foo.Sum` with arguments that vary, so that an answer that went to another
@@ -25,6 +28,86 @@ export function varyingSums(): Workload {
     method: sumMethod,
     argsOf: (call) => ({ Num1: left(call), Num2: right(call) }),
     isRight: (call, reply) => reply === left(call) + right(call),
+  };
+}
+
+/** An object of about 1 KB as JSON, as services send each other: nested, with numbers, texts, a list and a null. */
+interface Order {
+  id: number;
+  customer: { id: number; name: string; address: Record<string, string> };
+  lines: { sku: string; count: number; cents: number; tags: string[] }[];
+  note: null;
+  total: { cents: number; currency: string };
+}
+
+function orderOf(id: number): Order {
+  const lines = Array.from({ length: 11 }, (_, at) => ({
+    sku: `SKU-${id + at}`,
+    count: at + 1,
+    cents: 1_999 + at * 100,
+    tags: ["fragile", "gift", `box-${at}`],
+  }));
+  return {
+    id,
+    customer: {
+      id: id * 7,
+      name: "Grete Hermann",
+      address: {
+        street: "Unter den Linden 77",
+        city: "Berlin",
+        postcode: "10117",
+        country: "DE",
+      },
+    },
+    lines,
+    note: null,
+    total: { cents: 40_000 + id, currency: "EUR" },
+  };
+}
+
+/** Different arguments that go round: an answer that went to another call shows. */
+const orderCount = 64;
+/** Comparing a whole reply costs as much as decoding it: one of so many is, of the others both ends. */
+const callsPerComparison = 64;
+
+/** `Foo.Echo` of a nested object of 1 KB. */
+export function echoedOrders(): Workload {
+  const orders = Array.from({ length: orderCount }, (_, at) =>
+    orderOf(1_000 + at),
+  );
+  const orderAt = (call: number) => orders[call % orderCount] as Order;
+  return {
+    method: echoMethod,
+    argsOf: orderAt,
+    isRight(call, reply) {
+      const expected = orderAt(call);
+      // Not a multiple of the orders' number: each has its turn.
+      if (call % (callsPerComparison + 1) === 0) {
+        return Bun.deepEquals(reply, expected, true);
+      }
+      const { id, total } = (reply ?? {}) as Partial<Order>;
+      return id === expected.id && total?.cents === expected.total.cents;
+    },
+  };
+}
+
+/** Few enough to stay in a core's cache where they are small. */
+const blockCount = 4;
+
+/** `Foo.Echo` of so many bytes. Of a reply its length and both its ends are looked at. */
+export function echoedBytes(length: number): Workload {
+  const blocks = Array.from({ length: blockCount }, (_, at) =>
+    new Uint8Array(length).fill(at),
+  );
+  return {
+    method: echoMethod,
+    argsOf: (call) => blocks[call % blockCount],
+    isRight: (call, reply) =>
+      reply instanceof Uint8Array &&
+      reply.length === length &&
+      reply[0] === call % blockCount &&
+      reply[length - 1] === call % blockCount,
+    contentBytes: length,
   };
 }
 

@@ -4,6 +4,7 @@ import { type BenchOptions, runBench } from "../../src/bench/bench.ts";
 import { ServerProcess } from "../../src/bench/server-process.ts";
 import { benchCase, callsCase } from "../../src/bench/cases.ts";
 import { repeated } from "../../src/bench/workload.ts";
+import { Program } from "../support/geerpc.ts";
 
 const command = [process.execPath, join(import.meta.dir, "serve.ts")];
 
@@ -109,6 +110,226 @@ test("beside-stream: calls with a stream on the same connection, and without", a
   expect(row?.p99AgainstQuiet).toBe(
     (row?.p99Us ?? NaN) / (row?.p99QuietUs ?? NaN),
   );
+});
+
+test("the floor takes turns with the rest", async () => {
+  const { cases } = await runBench({
+    ...shortRun,
+    hasFloor: true,
+    connections: 2,
+    inFlight: [8],
+  });
+  const [row] = cases;
+  expect(row).toMatchObject({ connections: 2, errors: 0 });
+  expect(row?.floorPerSecond).toBeGreaterThan(0);
+  expect(row?.ratioToFloor).toBeGreaterThan(0);
+  expect(row?.floorRatio).toBeGreaterThan(0);
+  expect(row?.floorCpuUsPerCall).toBeGreaterThan(0);
+  expect(row?.limitPerSecond).toBeGreaterThan(0);
+});
+
+test("echo-1k: an object of 1 KB, beside JSON alone", async () => {
+  const { cases } = await runBench({
+    ...shortRun,
+    benchCase: benchCase("echo-1k"),
+    inFlight: [4],
+  });
+  const [row] = cases;
+  expect(row).toMatchObject({ case: "echo-1k", errors: 0, unit: "calls" });
+  expect(row?.requestBytes).toBeGreaterThan(1_000);
+  expect(row?.serializerPerSecond).toBeGreaterThan(0);
+  expect(row?.ratioToSerializer).toBeGreaterThan(0);
+  expect(row?.ratio).toBeGreaterThan(0);
+});
+
+test.each([
+  ["bytes-64k", 65_536],
+  ["bytes-4m", 4_194_304],
+] as const)(
+  "%s: bytes that come back, as raw sockets carry as many",
+  async (name, bytes) => {
+    const { cases } = await runBench({
+      ...shortRun,
+      benchCase: benchCase(name),
+      inFlight: [2],
+    });
+    const [row] = cases;
+    expect(row).toMatchObject({ case: name, errors: 0 });
+    expect(row?.requestBytes).toBeGreaterThan(bytes);
+    const megabytes = (perSecond = NaN) => (perSecond * bytes) / 1e6;
+    expect(row?.megabytesPerSecond).toBe(megabytes(row?.callsPerSecond));
+    const limit = megabytes(row?.limitPerSecond ?? NaN);
+    expect(row?.limitMegabytesPerSecond).toBe(limit);
+  },
+);
+
+test("xclient: to three servers by their registry, in turns with a plain client", async () => {
+  const { cases } = await runBench({
+    ...shortRun,
+    benchCase: benchCase("xclient"),
+    inFlight: [8],
+    target: { command: [...command, "--fleet"] },
+  });
+  const [row] = cases;
+  expect(row).toMatchObject({
+    case: "xclient",
+    errors: 0,
+    reference: "plain",
+    limitPerSecond: null,
+  });
+  expect(row?.referencePerSecond).toBeGreaterThan(0);
+  expect(row?.ratioToReference).toBeGreaterThan(0);
+});
+
+test("xclient without a fleet is nothing that could be measured", async () => {
+  const thrown = await runBench({
+    ...shortRun,
+    benchCase: benchCase("xclient"),
+  }).catch((e) => e);
+  expect(thrown).toMatchObject({ code: "invalid_argument" });
+});
+
+test.each([
+  ["json", "application/json"],
+  ["gob", "application/gob"],
+] as const)(
+  "%s: that codec, in turns with the binary one",
+  async (name, codec) => {
+    const { codec: _, ...run } = shortRun;
+    const { cases } = await runBench({
+      ...run,
+      benchCase: benchCase(name),
+      inFlight: [8],
+    });
+    const [row] = cases;
+    expect(row).toMatchObject({ codec, errors: 0, reference: "binary" });
+    expect(row?.ratioToReference).toBeGreaterThan(0);
+  },
+);
+
+test("a fixed rate: as many calls as were asked for, and nothing takes turns", async () => {
+  const { cases } = await runBench({
+    ...shortRun,
+    hasFloor: true,
+    connections: 2,
+    inFlight: [99],
+    turns: 3,
+    durationMs: 100,
+    callsPerSecond: 500,
+  });
+  const [row] = cases;
+  expect(row).toMatchObject({
+    rate: 500,
+    calls: 50,
+    errors: 0,
+    limitPerSecond: null,
+    cpuUsPerCall: null,
+    coresUsed: null,
+  });
+  expect(row?.inFlight).toBeGreaterThan(0);
+  expect(row?.inFlight).toBeLessThanOrEqual(50);
+  expect(row?.floorPerSecond).toBe(undefined);
+});
+
+test("so many turns as are asked for", async () => {
+  const fractions: number[] = [];
+  await runBench({
+    ...shortRun,
+    inFlight: [4],
+    turns: 3,
+    onProgress: ({ fraction }) => fractions.push(fraction),
+  });
+  expect(fractions).toEqual([0, 1 / 3, 2 / 3, 1]);
+});
+
+test("several processes make the load together", async () => {
+  const processes = {
+    count: 2,
+    command: [process.execPath, join(import.meta.dir, "load.ts")],
+    case: { name: "sum" },
+  } as const;
+  const { cases } = await runBench({
+    ...shortRun,
+    hasFloor: true,
+    connections: 2,
+    inFlight: [4],
+    processes,
+  });
+  const [row] = cases;
+  expect(row).toMatchObject({ processes: 2, connections: 2, errors: 0 });
+  expect(row?.callsPerSecond).toBeGreaterThan(0);
+  expect(row?.floorPerSecond).toBeGreaterThan(0);
+  expect(row?.limitPerSecond).toBeGreaterThan(0);
+  expect(row?.p99Us).toBeGreaterThan(0);
+  const { cases: atRate } = await runBench({
+    ...shortRun,
+    inFlight: [1],
+    durationMs: 100,
+    callsPerSecond: 1_000,
+    processes,
+  });
+  // Each has its half.
+  expect(atRate).toMatchObject([{ rate: 1_000, calls: 100, errors: 0 }]);
+});
+
+test("somebody's method, from several processes; one that cannot begin ends the run", async () => {
+  const { listening } = await sharedServer();
+  const target = { address: listening };
+  const run = (method: string) =>
+    runBench({
+      ...shortRun,
+      benchCase: callsCase(repeated(method, { a: 1 })),
+      inFlight: [4],
+      target,
+      processes: {
+        count: 2,
+        command: [process.execPath, join(import.meta.dir, "load.ts")],
+        case: { method, args: { value: { a: 1 } } },
+      },
+    });
+  const { cases } = await run("Foo.Echo");
+  expect(cases).toMatchObject([
+    { method: "Foo.Echo", processes: 2, errors: 0 },
+  ]);
+  const thrown = await run("Foo.Echoes").catch((e) => e);
+  expect(thrown).toMatchObject({ code: "unimplemented" });
+});
+
+test("a registry's servers, called in turns", async () => {
+  await using fleet = await ServerProcess.start([...command, "--fleet"]);
+  const registry = fleet.addresses.registry as string;
+  const { cases } = await runBench({
+    ...shortRun,
+    connections: 2,
+    inFlight: [8],
+    target: { targets: [registry] },
+  });
+  expect(cases).toMatchObject([{ connections: 2, errors: 0, ratio: null }]);
+  expect(cases[0]?.calls).toBeGreaterThan(0);
+});
+
+test("of several servers one that drains and goes costs no call", async () => {
+  const main = join(import.meta.dir, "../../src/main.ts");
+  const serve = () =>
+    new Program([process.execPath, main, "server"], { cwd: import.meta.dir });
+  await using staying = serve();
+  await using going = serve();
+  const targets = await Promise.all([staying.listening(), going.listening()]);
+  const gone: Promise<number>[] = [];
+  const { cases } = await runBench({
+    ...shortRun,
+    inFlight: [8],
+    durationMs: 300,
+    turns: 3,
+    target: { targets },
+    onProgress({ fraction }) {
+      if (fraction === 0 || gone.length > 0) return;
+      going.signal("SIGTERM");
+      gone.push(going.exited);
+    },
+  });
+  expect(cases).toMatchObject([{ errors: 0 }]);
+  expect(await gone[0]).toBe(0);
 });
 
 test("a codec without streams has no stream to measure", async () => {

@@ -10,13 +10,41 @@ import { repeated } from "../../src/bench/workload.ts";
 test("each case has its name, its parts and what is in flight", () => {
   const parts = caseNames.map((name) => {
     const { calls, stream, inFlight, ...rest } = benchCase(name);
-    return [rest.name, calls?.method, stream?.method, inFlight];
+    return [rest, calls?.method, stream?.method, inFlight];
   });
-  expect(parts).toEqual([
-    ["sum", "Foo.Sum", undefined, [1, 64, 256]],
-    ["stream-small", undefined, "_bench.smallItems", [1]],
-    ["stream-64k", undefined, "_bench.largeItems", [1]],
-    ["beside-stream", "Foo.Sum", "_bench.largeItems", [64]],
+  const json = "application/json";
+  const gob = "application/gob";
+  expect(parts as unknown[]).toEqual([
+    [{ name: "sum", hasFloor: true }, "Foo.Sum", undefined, [1, 64, 256]],
+    [{ name: "echo-1k", hasSerializer: true }, "Foo.Echo", undefined, [64]],
+    [{ name: "bytes-64k" }, "Foo.Echo", undefined, [16]],
+    [{ name: "bytes-4m" }, "Foo.Echo", undefined, [4]],
+    [{ name: "stream-small" }, undefined, "_bench.smallItems", [1]],
+    [{ name: "stream-64k" }, undefined, "_bench.largeItems", [1]],
+    [
+      { name: "beside-stream", reference: "quiet" },
+      "Foo.Sum",
+      "_bench.largeItems",
+      [64],
+    ],
+    [
+      { name: "xclient", reference: "plain", hasFleet: true },
+      "Foo.Sum",
+      undefined,
+      [64],
+    ],
+    [
+      { name: "json", reference: "binary", codec: json },
+      "Foo.Sum",
+      undefined,
+      [64],
+    ],
+    [
+      { name: "gob", reference: "binary", codec: gob },
+      "Foo.Sum",
+      undefined,
+      [64],
+    ],
   ]);
 });
 

@@ -36,6 +36,7 @@ test("--json prints the figures of each case, and nothing else", async () => {
       codec: "application/json",
       connections: 1,
       inFlight: [1, 8][at],
+      turns: 1,
       calls: expect.any(Number),
       errors: 0,
       callsPerSecond: expect.any(Number),
@@ -49,6 +50,7 @@ test("--json prints the figures of each case, and nothing else", async () => {
       coresUsed: expect.any(Number),
       requestBytes: expect.any(Number),
       responseBytes: expect.any(Number),
+      latenciesUs: expect.any(Array),
     });
   }
 });

@@ -6,42 +6,11 @@ import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { randomIndex } from "../../src/base/random.ts";
 import { RpcError } from "../../src/errors.ts";
 import { memoryPipe } from "../../src/transport/memory.ts";
-import type { Pipe, PipeHandler } from "../../src/transport/pipe.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
 import { testRandom } from "../support/seed.ts";
+import { FakePipe } from "./fake-pipe.ts";
 
 const sizes = { request: 51, response: 20, responsesPerRequest: 1 };
-
-/** A pipe that keeps what is written, takes at most `roomBytes` of it, and is driven by hand. */
-class FakePipe implements Pipe {
-  readonly peer = "fake";
-  readonly writes: number[] = [];
-  roomBytes = Infinity;
-  isAborted = false;
-  handler!: PipeHandler;
-
-  attach(handler: PipeHandler): void {
-    this.handler = handler;
-  }
-
-  write(bytes: Uint8Array): number {
-    const taken = Math.min(bytes.length, this.roomBytes);
-    this.roomBytes -= taken;
-    this.writes.push(taken);
-    return taken;
-  }
-
-  get writtenBytes(): number {
-    return this.writes.reduce((sum, bytes) => sum + bytes, 0);
-  }
-
-  pause(): void {}
-  resume(): void {}
-  shutdown(): void {}
-  abort(): void {
-    this.isAborted = true;
-  }
-}
 
 test("frames are counted however the stream is cut", () => {
   const random = testRandom();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { BenchReport, CaseReport } from "../../src/bench/case-report.ts";
 import {
+  renderCharts,
   renderJson,
   renderReport,
   renderTable,
@@ -13,6 +14,7 @@ const one: CaseReport = {
   codec: "application/x-geerpc",
   connections: 1,
   inFlight: 1,
+  turns: 8,
   calls: 54_933,
   errors: 0,
   callsPerSecond: 38_696.6,
@@ -138,6 +140,91 @@ test("calls beside a stream stand beside the same calls alone", () => {
   expect(lines[0]).toStartWith("beside-stream (Foo.Sum) over");
   expect(lines[3]).toEndWith("cores  MB/s  quiet p99 µs  p99/quiet");
   expect(lines[4]).toEndWith("  1.1   900            20       3.10");
+});
+
+test("the floor stands beside the limit", () => {
+  const row: CaseReport = {
+    ...one,
+    floorPerSecond: 50_000.4,
+    ratioToFloor: 0.77,
+    floorRatio: 0.9,
+    floorCpuUsPerCall: 20.004,
+  };
+  const lines = renderReport({ ...report, cases: [row] }).split("\n");
+  expect(lines[3]).toContain(
+    "  ratio  floor/s  ratio to floor  floor ratio  CPU",
+  );
+  expect(lines[4]).toContain("  0.793   50,000           0.770        0.900  ");
+  expect(lines[3]).toEndWith("  CPU µs/call  floor CPU µs  cores");
+  expect(lines[4]).toEndWith("        27.34         20.00    1.1");
+  expect(lines.at(-1)).toStartWith("floor: ");
+});
+
+test("JSON alone stands beside an echo, which goes by its case", () => {
+  const row: CaseReport = {
+    ...one,
+    case: "echo-1k",
+    method: "Foo.Echo",
+    serializerPerSecond: 280_000,
+    ratioToSerializer: 0.5,
+  };
+  const lines = renderReport({ ...report, cases: [row] }).split("\n");
+  expect(lines[0]).toStartWith("echo-1k (Foo.Echo) over");
+  expect(lines[3]).toContain("  ratio  JSON alone/s  ratio to JSON  CPU");
+  expect(lines[4]).toContain("  0.793       280,000          0.500  ");
+  expect(lines.at(-1)).toStartWith("JSON alone: ");
+});
+
+test.each(["binary", "plain"] as const)(
+  "the same calls in another way, %s, have a column by that name",
+  (reference) => {
+    const row: CaseReport = {
+      ...one,
+      case: "json",
+      reference,
+      referencePerSecond: 60_000,
+      ratioToReference: 0.6,
+    };
+    const lines = renderReport({ ...report, cases: [row] }).split("\n");
+    expect(lines[3]).toContain(`  ${reference}/s  ratio to ${reference}  `);
+    expect(lines.at(-1)).toStartWith(`${reference}: `);
+  },
+);
+
+test("a fixed rate, and processes", () => {
+  const row: CaseReport = { ...one, processes: 3, rate: 5_000, inFlight: 9 };
+  const lines = renderReport({ ...report, cases: [row] }).split("\n");
+  expect(lines[0]).toContain("1 connection from 3 processes each, frames");
+  expect(lines[3]).toStartWith("in flight  rate/s ");
+  expect(lines[4]).toStartWith("        9   5,000 ");
+  expect(lines.at(-1)).toContain("due");
+});
+
+test("a chart for each row that was timed", () => {
+  const latenciesUs: [number, number][] = [
+    [15, 1],
+    [31, 3],
+  ];
+  const chart = renderCharts({
+    ...report,
+    cases: [
+      { ...one, latenciesUs },
+      { ...one, inFlight: 9, rate: 5_000, latenciesUs },
+      one,
+    ],
+  });
+  expect(chart.split("\n")).toEqual([
+    "",
+    "latencies, 1 in flight",
+    expect.stringMatching(/^< 16 µs {3}25\.00 % {2}█+/),
+    expect.stringMatching(/^< 32 µs {3}75\.00 % {2}█+/),
+    "",
+    "",
+    "latencies, 5000/s",
+    expect.stringMatching(/^< 16 µs/),
+    expect.stringMatching(/^< 32 µs/),
+    "",
+  ]);
 });
 
 test("against another executable: the median, how far it spreads, and who it is", () => {

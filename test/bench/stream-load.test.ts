@@ -150,7 +150,7 @@ test("beside a stream the calls are counted and timed, the stream for itself", a
   await clock.advance(40);
   expect(await run).toEqual({ count: 64, elapsedMs: 32 });
   expect(load).toMatchObject({ done: 64, errors: 0, firstFailure: undefined });
-  expect(load.streamSlices).toEqual([{ count: 32, elapsedMs: 32 }]);
+  expect(load.lastStream).toEqual({ count: 32, elapsedMs: 32 });
   expect(latenciesUs.count).toBe(64);
 });
 

@@ -1,5 +1,11 @@
 import { expect, test } from "bun:test";
-import { repeated, varyingSums, workloadOf } from "../../src/bench/workload.ts";
+import {
+  echoedBytes,
+  echoedOrders,
+  repeated,
+  varyingSums,
+  workloadOf,
+} from "../../src/bench/workload.ts";
 
 test("sums vary from call to call, and keep their size", () => {
   const { method, argsOf } = varyingSums();
@@ -49,4 +55,44 @@ test("only Foo.Sum without arguments varies them", () => {
     false,
   );
   expect(workloadOf("Foo.Whoami").argsOf(5)).toBe(undefined);
+});
+
+test("orders are nested objects of 1 KB, each with its own numbers", () => {
+  const { method, argsOf, isRight } = echoedOrders();
+  expect(method).toBe("Foo.Echo");
+  const sizes = [0, 1, 63, 64, 1e6].map(
+    (call) => JSON.stringify(argsOf(call)).length,
+  );
+  expect(new Set(sizes).size).toBe(1);
+  expect(Math.abs((sizes[0] ?? 0) - 1_024)).toBeLessThan(50);
+  for (const call of [0, 1, 64, 65, 1_000]) {
+    expect(isRight(call, structuredClone(argsOf(call)))).toBe(true);
+    expect(isRight(call, argsOf(call + 1))).toBe(false);
+    expect(isRight(call, undefined)).toBe(false);
+    const cut = { ...(argsOf(call) as object), total: undefined };
+    expect(isRight(call, cut)).toBe(false);
+  }
+});
+
+test("each order is compared as a whole now and then", () => {
+  const { argsOf, isRight } = echoedOrders();
+  const noticed = new Set<unknown>();
+  for (let call = 0; call < 64 * 65; call++) {
+    const args = argsOf(call);
+    if (!isRight(call, { ...(args as object), note: 1 })) noticed.add(args);
+  }
+  expect(noticed.size).toBe(64);
+});
+
+test("of bytes the length and both ends count", () => {
+  const { method, argsOf, isRight, contentBytes } = echoedBytes(1_000);
+  expect(method).toBe("Foo.Echo");
+  expect(contentBytes).toBe(1_000);
+  const bytes = argsOf(3) as Uint8Array;
+  expect(isRight(3, bytes.slice())).toBe(true);
+  expect(isRight(2, bytes)).toBe(false);
+  expect(isRight(3, bytes.subarray(1))).toBe(false);
+  expect(isRight(3, bytes.with(0, 9))).toBe(false);
+  expect(isRight(3, bytes.with(999, 9))).toBe(false);
+  expect(isRight(3, [...bytes])).toBe(false);
 });

@@ -2,10 +2,11 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 import { Client } from "../../src/index.ts";
 import {
-  figuresOf,
+  perSecondOf,
   planSlices,
+  ratioOf,
   type Slice,
-  type SlicePair,
+  type Turn,
 } from "../../src/bench/slices.ts";
 import { goProgram, LineProgram, serveGo } from "./go-peer.ts";
 
@@ -52,23 +53,23 @@ await using go = new LineProgram([
 
 await goSlice(go, warmUpMs);
 await geerpcSlice(client, warmUpMs);
-const { sliceMs, pairs: pairCount } = planSlices(durationMs, true);
-const pairs: SlicePair[] = [];
-for (let i = 0; i < pairCount; i++) {
-  const limit = await goSlice(go, sliceMs);
-  pairs.push({ limit, geerpc: await geerpcSlice(client, sliceMs) });
+const { sliceMs, turns: turnCount } = planSlices(durationMs, 2);
+const turns: Turn[] = [];
+for (let turn = 0; turn < turnCount; turn++) {
+  const reference = await goSlice(go, sliceMs);
+  turns.push({ reference, geerpc: await geerpcSlice(client, sliceMs) });
 }
 // The demo's server does not listen to its input.
 process.kill(server.pid, "SIGTERM");
 
-const { callsPerSecond, limitPerSecond, ratio } = figuresOf(pairs);
+const ratio = ratioOf(turns, "geerpc", "reference");
 const isEnough = (ratio ?? 0) >= targetRatio;
 const round = (value: number | null) =>
   Math.round(value ?? NaN).toLocaleString("en-US");
 const [load1] = loadavg();
-console.log(`Foo.Sum, ${inFlight} in flight on one connection, medians of ${pairCount} slices of ${sliceMs} ms
-geerpc, application/gob   ${round(callsPerSecond)} calls/s
-Go, net/rpc               ${round(limitPerSecond)} calls/s
+console.log(`Foo.Sum, ${inFlight} in flight on one connection, medians of ${turnCount} slices of ${sliceMs} ms
+geerpc, application/gob   ${round(perSecondOf(turns, "geerpc"))} calls/s
+Go, net/rpc               ${round(perSecondOf(turns, "reference"))} calls/s
 ratio                     ${ratio?.toFixed(2)} (${isEnough ? "at least" : "BELOW"} ${targetRatio})
 load average ${load1?.toFixed(2)}, ${navigator.hardwareConcurrency} cores`);
 if (!isEnough) process.exitCode = 1;

@@ -2,8 +2,10 @@ import { loadavg } from "node:os";
 import { badInput } from "./bad-input.ts";
 import { cancelTime } from "./cancel-time.ts";
 import { missedCount } from "./figures.ts";
+import { flatMemory } from "./flat-memory.ts";
 import { hostileGo } from "./hostile-go.ts";
-import { idleConnections } from "./idle-connections.ts";
+import { idleConnections, manyIdleConnections } from "./idle-connections.ts";
+import { millionCalls } from "./million-calls.ts";
 import { oneByteItems } from "./one-byte-items.ts";
 import { oneByteWrites } from "./one-byte-writes.ts";
 import { overload } from "./overload.ts";
@@ -26,16 +28,21 @@ import { serverReturn } from "./server-return.ts";
 import { serverStop } from "./server-stop.ts";
 import { serverTraffic } from "./server-traffic.ts";
 import { slowReader } from "./slow-reader.ts";
-import { startTime } from "./start-time.ts";
+import { importTime, startTime } from "./start-time.ts";
 import { unread } from "./unread.ts";
+import { workers } from "./workers.ts";
 
 // What `bun run soak` runs: figures that take time, each beside its target, or
 // those that its arguments name. Exits 1 when one is missed. Linux only.
 
 const cases: Readonly<Record<string, () => void | Promise<void>>> = {
   "start-time": startTime,
+  "import-time": importTime,
   "one-byte-writes": oneByteWrites,
   "idle-connections": idleConnections,
+  "many-idle-connections": manyIdleConnections,
+  "million-calls": millionCalls,
+  "flat-memory": flatMemory,
   "cancel-time": cancelTime,
   "one-byte-items": oneByteItems,
   "slow-reader": slowReader,
@@ -61,6 +68,7 @@ const cases: Readonly<Record<string, () => void | Promise<void>>> = {
   "registry-kill": registryKill,
   "registry-list": registryList,
   "registry-stop": registryStop,
+  workers,
 };
 
 /** Each in a process of its own: memory that one has left behind would hide what the next one takes. */

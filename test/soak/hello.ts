@@ -1,0 +1,2 @@
+// What the start of the executable is measured against.
+console.log("hello");
