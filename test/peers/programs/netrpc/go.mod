@@ -1,0 +1,3 @@
+module geerpc.test/netrpc
+
+go 1.19
