@@ -1,5 +1,11 @@
 import type { Clock, Timer } from "./clock.ts";
 
+/** Who sets an alarm. */
+export interface AlarmOwner {
+  /** Does what is due at `now`. Returns the next instant, in ms on the clock; Infinity for none. */
+  ring(now: number): number;
+}
+
 /**
  * One timer for many instants: the cheap way to hold deadlines that are nearly
  * always met.
@@ -13,14 +19,13 @@ import type { Clock, Timer } from "./clock.ts";
  */
 export class Alarm {
   readonly #clock: Clock;
-  readonly #ring: (now: number) => number;
+  readonly #owner: AlarmOwner;
   #at = Infinity;
   #timer: Timer | undefined;
 
-  /** @param ring does what is due at `now`, returns the next instant on `clock`, in ms */
-  constructor(clock: Clock, ring: (now: number) => number) {
+  constructor(clock: Clock, owner: AlarmOwner) {
     this.#clock = clock;
-    this.#ring = ring;
+    this.#owner = owner;
   }
 
   /** Rings at the instant `at`, in ms on the clock, or before it. */
@@ -42,6 +47,6 @@ export class Alarm {
   #fire(): void {
     this.#timer = undefined;
     this.#at = Infinity;
-    this.by(this.#ring(this.#clock.now()));
+    this.by(this.#owner.ring(this.#clock.now()));
   }
 }

@@ -48,7 +48,7 @@ export class LeaseKeeper {
       },
       (count) => this.#tellExtended("many", count),
     );
-    this.#sweep = new Alarm(clock, () => this.#look());
+    this.#sweep = new Alarm(clock, { ring: () => this.#look() });
   }
 
   /**

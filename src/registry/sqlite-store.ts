@@ -62,7 +62,7 @@ export class SqliteStore implements Store {
       current: () => this.#leases.leases(),
     });
     this.#file = file;
-    this.#cleaning = new Alarm(clock, (now) => this.#clean(now));
+    this.#cleaning = new Alarm(clock, { ring: (now) => this.#clean(now) });
     for (const { registration, ttlMs, owner } of leases) {
       try {
         this.#leases.register(registration, ttlMs, owner);

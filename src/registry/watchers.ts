@@ -53,7 +53,7 @@ export class Watchers {
     this.#clock = clock;
     this.#maxWatchers = maxWatchers;
     this.#log = new ChangeLog(epoch);
-    this.#timeouts = new Alarm(clock, (now) => this.#expire(now));
+    this.#timeouts = new Alarm(clock, { ring: (now) => this.#expire(now) });
   }
 
   /** Of the changes told so far. A list that is asked for after it was read is as new or newer. */

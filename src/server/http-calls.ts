@@ -60,9 +60,8 @@ export class HttpCalls implements Answerer {
     const { services, limits, clock, handleTimeoutMs, onEvent } = options;
     const { interceptors } = options;
     this.#options = options;
-    this.#handlers = new Handlers({
+    this.#handlers = new Handlers(this, {
       services,
-      answerer: this,
       clock,
       handleTimeoutMs,
       maxRunning: limits.maxRunningHandlers,

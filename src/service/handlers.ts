@@ -1,4 +1,4 @@
-import { Alarm } from "../base/alarm.ts";
+import { Alarm, type AlarmOwner } from "../base/alarm.ts";
 import {
   closeUnread,
   isAsyncIterable,
@@ -31,7 +31,6 @@ export interface Answerer {
 
 export interface HandlersOptions {
   services: Services;
-  answerer: Answerer;
   clock: Clock;
   /** The longest that a handler may take, in ms; 0 is no limit. */
   handleTimeoutMs: number;
@@ -49,17 +48,19 @@ export interface HandlersOptions {
  * was given long before (`deadline_exceeded`, cancelled): that is what
  * `maxRunning` bounds. A result that comes after the answer is dropped.
  */
-export class Handlers {
+export class Handlers implements AlarmOwner {
+  readonly #answerer: Answerer;
   readonly #options: HandlersOptions;
   readonly #running = new Map<number, Invocation>();
   readonly #deadlines: Alarm;
   readonly #onEvent: OnEvent;
   #unansweredCount = 0;
 
-  constructor(options: HandlersOptions) {
+  constructor(answerer: Answerer, options: HandlersOptions) {
+    this.#answerer = answerer;
     this.#options = options;
     this.#onEvent = quiet(options.onEvent);
-    this.#deadlines = new Alarm(options.clock, (now) => this.#expire(now));
+    this.#deadlines = new Alarm(options.clock, this);
   }
 
   /** Handlers that have not settled. */
@@ -147,6 +148,22 @@ export class Handlers {
     for (const invocation of this.#running.values()) {
       this.#giveUp(invocation, reason);
     }
+  }
+
+  /** AlarmOwner: handlers whose deadline has passed. */
+  ring(now: number): number {
+    let next = Infinity;
+    let hasExpired = false;
+    for (const invocation of this.#running.values()) {
+      const { deadlineAt = Infinity, isAnswered } = invocation;
+      if (isAnswered) continue;
+      if (deadlineAt <= now) {
+        this.#timeOut(invocation, deadlineAt);
+        hasExpired = true;
+      } else if (deadlineAt < next) next = deadlineAt;
+    }
+    if (hasExpired) this.#answerer.settled();
+    return next;
   }
 
   /** Nobody waits for this one any more. */
@@ -245,7 +262,7 @@ export class Handlers {
         }
         this.#leave(invocation);
         this.#succeeded(invocation, reply);
-        this.#options.answerer.settled();
+        this.#answerer.settled();
       },
       (thrown) => this.#endedWith(invocation, thrown),
     );
@@ -254,7 +271,7 @@ export class Handlers {
   #endedWith(invocation: Invocation, thrown: unknown): void {
     this.#leave(invocation);
     this.#failed(invocation, thrown);
-    this.#options.answerer.settled();
+    this.#answerer.settled();
   }
 
   /** The reply is a stream, which ends later. */
@@ -268,7 +285,7 @@ export class Handlers {
         const wasAnswered = invocation.isAnswered;
         invocation.isAnswered = true;
         this.#count(invocation, wasAnswered);
-        this.#options.answerer.settled();
+        this.#answerer.settled();
       },
       (thrown) => this.#endedWith(invocation, thrown),
     );
@@ -294,10 +311,7 @@ export class Handlers {
   ): Promise<void> {
     const { isAnswered, isOneWay } = invocation;
     if (!isAnswered && !isOneWay) {
-      await this.#options.answerer.stream(
-        invocation,
-        itemsInside(invocation, items),
-      );
+      await this.#answerer.stream(invocation, itemsInside(invocation, items));
     } else {
       // Nobody takes it: the source is ended without being asked.
       await closeUnread(itemsInside(invocation, items));
@@ -309,7 +323,7 @@ export class Handlers {
     const wasAnswered = invocation.isAnswered;
     if (!wasAnswered) {
       invocation.isAnswered = true;
-      if (!invocation.isOneWay) this.#options.answerer.reply(invocation, reply);
+      if (!invocation.isOneWay) this.#answerer.reply(invocation, reply);
     }
     return this.#count(invocation, wasAnswered, false);
   }
@@ -322,7 +336,7 @@ export class Handlers {
       // Without a method it was refused, by an error of our own.
       const error =
         method === undefined ? RpcError.from(thrown) : errorOf(thrown);
-      if (!isOneWay) this.#options.answerer.fail(invocation, error);
+      if (!isOneWay) this.#answerer.fail(invocation, error);
     }
     if (method !== undefined && isForeign(thrown)) {
       const { serviceMethod } = method;
@@ -344,21 +358,6 @@ export class Handlers {
   }
 
   /** Answers for the handlers that are out of time; they go on, but nobody waits. */
-  #expire(now: number): number {
-    let next = Infinity;
-    let hasExpired = false;
-    for (const invocation of this.#running.values()) {
-      const { deadlineAt = Infinity, isAnswered } = invocation;
-      if (isAnswered) continue;
-      if (deadlineAt <= now) {
-        this.#timeOut(invocation, deadlineAt);
-        hasExpired = true;
-      } else if (deadlineAt < next) next = deadlineAt;
-    }
-    if (hasExpired) this.#options.answerer.settled();
-    return next;
-  }
-
   #timeOut(invocation: Invocation, deadlineAt: number): void {
     const timeoutMs = Math.round(deadlineAt - invocation.startedAt);
     const error = new RpcError(
@@ -374,7 +373,7 @@ export class Handlers {
   /** Answers for a handler that goes on. */
   #answerEarly(invocation: Invocation, error: RpcError): void {
     this.#giveUp(invocation, error);
-    if (!invocation.isOneWay) this.#options.answerer.fail(invocation, error);
+    if (!invocation.isOneWay) this.#answerer.fail(invocation, error);
   }
 }
 

@@ -14,7 +14,7 @@ import { ServedStreams } from "./served-streams.ts";
 import { Transit } from "./transit.ts";
 import { WaitingRequests } from "./waiting-requests.ts";
 
-export interface CalleeOptions extends Omit<HandlersOptions, "answerer"> {
+export interface CalleeOptions extends HandlersOptions {
   /** Who calls, for handlers. */
   peer: Peer;
   maxStreams: number;
@@ -38,7 +38,8 @@ export class Callee {
   readonly #handlers: Handlers;
   readonly #peer: Peer;
   readonly #waiting = new WaitingRequests();
-  readonly #held = new HeldArguments((seq) => this.#handlers.runs(seq));
+  /** Made for the first one. */
+  #held: HeldArguments | undefined;
   readonly #flow: Flow;
   readonly #streams: ServedStreams;
   readonly #transit = new Transit();
@@ -59,7 +60,7 @@ export class Callee {
     this.#flow = flow;
     this.#streams = new ServedStreams(sender, flow, options.maxStreams);
     this.#options = options;
-    this.#handlers = new Handlers({ ...options, answerer: this });
+    this.#handlers = new Handlers(this, options);
     this.#peer = options.peer;
   }
 
@@ -80,7 +81,7 @@ export class Callee {
 
   /** The same, and of handlers that run. */
   get heldArgumentBytes(): number {
-    return this.#waiting.largeBytes + this.#held.bytes;
+    return this.#waiting.largeBytes + (this.#held?.bytes ?? 0);
   }
 
   /** Requests that have no answer yet, and for which somebody waits. */
@@ -148,7 +149,7 @@ export class Callee {
     // Of a call that never came it would be kept for a later one.
     if (seq <= this.#seenSeq) this.#waiting.drop(seq);
     this.#handlers.cancel(seq);
-    this.#held.release(seq);
+    this.#held?.release(seq);
     this.#streams.forgetCredit(seq);
     this.#streams.end(seq, cancelledError());
   }
@@ -197,10 +198,13 @@ export class Callee {
       const largeBytes = this.#waiting.takeLargeBytes(invocation);
       // Of no interest any more to its caller.
       if (this.#waiting.takeOver(invocation)) continue;
-      if (largeBytes > 0) this.#held.hold(invocation.seq, largeBytes);
+      if (largeBytes > 0) {
+        this.#held ??= new HeldArguments(this.#handlers);
+        this.#held.hold(invocation.seq, largeBytes);
+      }
       // The end of one is the beginning of the next: half as many looks at the clock.
       now = this.#handlers.start(invocation, now);
-      if (invocation.isOneWay) this.#held.release(invocation.seq);
+      if (invocation.isOneWay) this.#held?.release(invocation.seq);
     }
     this.#isAdvancing = false;
     this.#readAt = undefined;
@@ -219,7 +223,7 @@ export class Callee {
   end(reason: RpcError): void {
     this.#hasEnded = true;
     this.#waiting.clear();
-    this.#held.clear();
+    this.#held?.clear();
     this.#handlers.abortAll(reason);
   }
 
@@ -250,7 +254,7 @@ export class Callee {
   }
 
   settled(): void {
-    this.#held.sweep();
+    this.#held?.sweep();
     if (this.#isPaused) this.resume();
     else this.#options.onSettled();
   }
@@ -280,7 +284,7 @@ export class Callee {
 
   /** Nothing more is said of this call: what is left of its argument is not wanted. */
   #answered({ seq, onAbort }: Invocation): void {
-    this.#held.release(seq);
+    this.#held?.release(seq);
     this.#streams.forgetCredit(seq);
     // Nearly always there are none, and a look at a field tells.
     if (onAbort !== undefined) this.#streams.end(seq, answeredError());

@@ -1,4 +1,4 @@
-import { Alarm } from "../base/alarm.ts";
+import { Alarm, type AlarmOwner } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import type { PendingCall } from "./pending-call.ts";
@@ -13,7 +13,7 @@ import { SeqTable } from "./seq-table.ts";
  * never an error: the caller gave up first. Deadlines are instants on `clock`,
  * in ms.
  */
-export class CallsInFlight {
+export class CallsInFlight implements AlarmOwner {
   readonly #calls = new SeqTable<PendingCall>();
   readonly #deadlines: Alarm;
   readonly #expired: (call: PendingCall) => void;
@@ -22,7 +22,7 @@ export class CallsInFlight {
 
   /** @param expired is told of each call whose deadline has passed, still in the table */
   constructor(clock: Clock, expired: (call: PendingCall) => void) {
-    this.#deadlines = new Alarm(clock, (now) => this.#expire(now));
+    this.#deadlines = new Alarm(clock, this);
     this.#expired = expired;
   }
 
@@ -75,7 +75,8 @@ export class CallsInFlight {
     }
   }
 
-  #expire(now: number): number {
+  /** AlarmOwner: calls whose deadline has passed. */
+  ring(now: number): number {
     let next = Infinity;
     for (const call of this.#calls.all()) {
       if (call.deadlineAt <= now) this.#expired(call);

@@ -1,14 +1,18 @@
+interface RunningHandlers {
+  /** Whether the handler of this call has not settled: so long it may hold its argument. */
+  runs(seq: number): boolean;
+}
+
 /** Bytes of the large arguments of handlers that run, by the seq of their call. */
 export class HeldArguments {
   readonly #bytes = new Map<number, number>();
   /** Of calls that are over, and whose handlers go on. */
   readonly #outlasting = new Set<number>();
-  readonly #runs: (seq: number) => boolean;
+  readonly #handlers: RunningHandlers;
   #sum = 0;
 
-  /** @param runs whether the handler of a call has not settled: so long it may hold its argument */
-  constructor(runs: (seq: number) => boolean) {
-    this.#runs = runs;
+  constructor(handlers: RunningHandlers) {
+    this.#handlers = handlers;
   }
 
   /** Of all of them together. */
@@ -28,7 +32,7 @@ export class HeldArguments {
     if (this.#bytes.size === 0) return;
     const bytes = this.#bytes.get(seq);
     if (bytes === undefined) return;
-    if (this.#runs(seq)) {
+    if (this.#handlers.runs(seq)) {
       this.#outlasting.add(seq);
       return;
     }

@@ -1,4 +1,4 @@
-import { Alarm } from "../base/alarm.ts";
+import { Alarm, type AlarmOwner } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Codec, Inbound } from "../codec/codec.ts";
 import type { Pipe } from "../transport/pipe.ts";
@@ -18,7 +18,7 @@ export interface IntakeOptions {
 }
 
 /** What comes in over one connection: the pipe's bytes, through the codec, unless reading has paused. */
-export class Intake {
+export class Intake implements AlarmOwner {
   readonly #options: IntakeOptions;
   readonly #codec: Codec;
   readonly #inbound: Inbound;
@@ -37,11 +37,7 @@ export class Intake {
     this.#inbound = inbound;
     this.#keepAlive = keepAlive;
     this.#mayBeginWithLineFeed = mayBeginWithLineFeed;
-    this.#stalledRequests = new Alarm(clock, () => {
-      codec.dropStalled?.(inbound);
-      this.watchPartialRequests();
-      return Infinity;
-    });
+    this.#stalledRequests = new Alarm(clock, this);
   }
 
   /** Whether a byte of the peer has come. */
@@ -84,6 +80,13 @@ export class Intake {
     this.#isOver = true;
     this.#stalledRequests.stop();
     this.#keepAlive?.stop();
+  }
+
+  /** AlarmOwner: requests that have stopped half-way. */
+  ring(): number {
+    this.#codec.dropStalled?.(this.#inbound);
+    this.watchPartialRequests();
+    return Infinity;
   }
 
   /** It can also come alone. */

@@ -1,4 +1,4 @@
-import { Alarm } from "../base/alarm.ts";
+import { Alarm, type AlarmOwner } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { checkNumber } from "../wire/limits.ts";
 
@@ -12,16 +12,16 @@ const longestRoundMs = 1_000;
  * One alarm for all connections on a clock: each is told, once a round, how
  * many ms have passed.
  */
-class Rounds {
+class Rounds implements AlarmOwner {
   static readonly #ofClocks = new WeakMap<Clock, Rounds>();
   readonly #clock: Clock;
   readonly #alarm: Alarm;
-  readonly #looks = new Set<(passedMs: number) => void>();
+  readonly #members = new Set<KeepAlive>();
   #lastAt = 0;
 
   private constructor(clock: Clock) {
     this.#clock = clock;
-    this.#alarm = new Alarm(clock, (now) => this.#go(now));
+    this.#alarm = new Alarm(clock, this);
   }
 
   static of(clock: Clock): Rounds {
@@ -33,22 +33,23 @@ class Rounds {
     return rounds;
   }
 
-  add(look: (passedMs: number) => void): void {
+  add(member: KeepAlive): void {
     this.#alarm.by(this.#clock.now() + roundMs);
-    this.#looks.add(look);
+    this.#members.add(member);
   }
 
-  remove(look: (passedMs: number) => void): void {
-    this.#looks.delete(look);
-    if (this.#looks.size === 0) this.#alarm.stop();
+  remove(member: KeepAlive): void {
+    this.#members.delete(member);
+    if (this.#members.size === 0) this.#alarm.stop();
   }
 
-  #go(now: number): number {
+  /** AlarmOwner: a round. */
+  ring(now: number): number {
     const passedMs = Math.min(now - this.#lastAt, longestRoundMs);
     this.#lastAt = now;
     // Set before the looks: one that throws must not be the end of all rounds.
     this.#alarm.by(now + roundMs);
-    for (const look of this.#looks) look(passedMs);
+    for (const member of this.#members) member.look(passedMs);
     return Infinity;
   }
 }
@@ -134,7 +135,6 @@ export class KeepAlive {
   readonly #busyMs: number;
   readonly #idleMs: number;
   readonly #timeoutMs: number;
-  readonly #look = (passedMs: number): void => this.#lookAfter(passedMs);
   #isHeard = false;
   #isPinged = false;
   #silentMs = 0;
@@ -154,13 +154,13 @@ export class KeepAlive {
   start(): void {
     this.#isHeard = true;
     if (Math.min(this.#busyMs, this.#idleMs) < Infinity) {
-      this.#rounds.add(this.#look);
+      this.#rounds.add(this);
     }
   }
 
   /** Ends: nothing more is told. */
   stop(): void {
-    this.#rounds.remove(this.#look);
+    this.#rounds.remove(this);
   }
 
   /**
@@ -185,7 +185,8 @@ export class KeepAlive {
     this.#isPaused = false;
   }
 
-  #lookAfter(passedMs: number): void {
+  /** A round, `passedMs` after the one before. */
+  look(passedMs: number): void {
     if (this.#wasPaused) {
       this.#wasPaused = this.#isPaused;
       return;

@@ -10,7 +10,8 @@ const keptPlaces = 1024;
  */
 export class SeqTable<Entry extends { readonly seq: number }> {
   #places: (Entry | undefined)[] = [];
-  readonly #others = new Map<number, Entry>();
+  /** Made for the first one: most connections never need it. */
+  #others: Map<number, Entry> | undefined;
   #size = 0;
 
   get size(): number {
@@ -20,7 +21,7 @@ export class SeqTable<Entry extends { readonly seq: number }> {
   get(seq: number): Entry | undefined {
     const entry = this.#places[seq & (this.#places.length - 1)];
     if (entry?.seq === seq) return entry;
-    return this.#others.size > 0 ? this.#others.get(seq) : undefined;
+    return this.#others?.get(seq);
   }
 
   /** Adds an entry whose seq is not in it. */
@@ -35,7 +36,7 @@ export class SeqTable<Entry extends { readonly seq: number }> {
         at = seq & (places.length - 1);
       }
       if (places[at] !== undefined) {
-        this.#others.set(seq, entry);
+        (this.#others ??= new Map()).set(seq, entry);
         return;
       }
     }
@@ -45,7 +46,7 @@ export class SeqTable<Entry extends { readonly seq: number }> {
   delete(seq: number): void {
     const at = seq & (this.#places.length - 1);
     if (this.#places[at]?.seq === seq) this.#places[at] = undefined;
-    else if (!this.#others.delete(seq)) return;
+    else if (this.#others?.delete(seq) !== true) return;
     this.#size--;
     // After a burst, so that an idle connection is small again.
     if (this.#size === 0 && this.#places.length > keptPlaces) this.#places = [];
@@ -53,7 +54,7 @@ export class SeqTable<Entry extends { readonly seq: number }> {
 
   /** All of them, by seq. */
   all(): Entry[] {
-    const entries = [...this.#others.values()];
+    const entries = [...(this.#others?.values() ?? [])];
     for (const entry of this.#places) {
       if (entry !== undefined) entries.push(entry);
     }
@@ -62,7 +63,7 @@ export class SeqTable<Entry extends { readonly seq: number }> {
 
   clear(): void {
     this.#places = [];
-    this.#others.clear();
+    this.#others = undefined;
     this.#size = 0;
   }
 

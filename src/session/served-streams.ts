@@ -29,8 +29,8 @@ export class ServedStreams {
   readonly #flow: Flow;
   readonly #maxStreams: number;
   readonly #calls = new Map<number, ServedCall>();
-  /** Credit that came before its reply had begun, by seq; of calls that are not over. */
-  readonly #earlyCredit = new Map<number, number>();
+  /** Credit that came before its reply had begun, by seq; of calls that are not over. Most connections have none. */
+  #earlyCredit: Map<number, number> | undefined;
 
   constructor(sender: Sender, flow: Flow, maxStreams: number) {
     this.#sender = sender;
@@ -98,13 +98,14 @@ export class ServedStreams {
 
   /** For when the reply to this call, which is not over, begins. */
   keepCredit(seq: number, bytes: number): void {
+    this.#earlyCredit ??= new Map();
     const sum = (this.#earlyCredit.get(seq) ?? 0) + bytes;
     this.#earlyCredit.set(seq, Math.min(sum, Number.MAX_SAFE_INTEGER));
   }
 
   /** The call is over. */
   forgetCredit(seq: number): void {
-    if (this.#earlyCredit.size > 0) this.#earlyCredit.delete(seq);
+    this.#earlyCredit?.delete(seq);
   }
 
   /** Sends a reply that is a stream: as Answerer.stream. */
@@ -131,7 +132,7 @@ export class ServedStreams {
       call.reply = { pump, stop };
       this.#sender.streamed(seq, invocation.takeResponseMetadata());
       pump.run();
-      const early = this.#earlyCredit.get(seq);
+      const early = this.#earlyCredit?.get(seq);
       this.forgetCredit(seq);
       if (early !== undefined) pump.grant(early);
       await promise;

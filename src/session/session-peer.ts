@@ -9,7 +9,9 @@ import type { SessionOptions } from "./session-options.ts";
 export class SessionPeer implements Peer {
   readonly address: string;
   readonly #session: CallStarter & { readonly isAvailable: boolean };
-  readonly #calls: Calls;
+  readonly #options: CallsOptions;
+  /** Made for the first call: most handlers make none. */
+  #made: Calls | undefined;
 
   constructor(
     session: CallStarter & { readonly isAvailable: boolean },
@@ -18,7 +20,7 @@ export class SessionPeer implements Peer {
   ) {
     this.address = address;
     this.#session = session;
-    this.#calls = new Calls(session, options);
+    this.#options = options;
   }
 
   get isAvailable(): boolean {
@@ -41,6 +43,11 @@ export class SessionPeer implements Peer {
     return this.#calls.notify(serviceMethod, args, options);
   }
 
+  get #calls(): Calls {
+    this.#made ??= new Calls(this.#session, this.#options);
+    return this.#made;
+  }
+
   as<Services>(): Remote<Services> {
     return remote<Services>((serviceMethod, args, options) =>
       this.call(serviceMethod, args, options),
@@ -55,14 +62,11 @@ export class SessionPeer implements Peer {
 export function peerOf(
   session: CallStarter & { readonly isAvailable: boolean },
   address: string,
-  { role, codec, clock, callTimeoutMs, interceptors }: SessionOptions,
+  options: SessionOptions,
 ): Peer {
+  const { role, codec } = options;
   if (role === "accept" && codec.session === undefined) {
     return silentPeer(address);
   }
-  return new SessionPeer(session, address, {
-    clock,
-    callTimeoutMs,
-    interceptors,
-  });
+  return new SessionPeer(session, address, options);
 }

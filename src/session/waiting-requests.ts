@@ -5,11 +5,11 @@ import type { Invocation } from "../service/invocation.ts";
 export class WaitingRequests {
   readonly #queue = new Queue<Invocation>();
   /** Seqs that are over before their turn, and perhaps some that do not wait. */
-  readonly #over = new Set<number>();
+  #over: Set<number> | undefined;
   /** What waits, by seq: made at the first question, since nearly nobody asks. */
   #bySeq: Map<number, Invocation> | undefined;
-  /** Bytes of those arguments that are large. */
-  readonly #largeBytes = new Map<Invocation, number>();
+  /** Bytes of those arguments that are large; made for the first one. */
+  #largeBytes: Map<Invocation, number> | undefined;
   #largeBytesSum = 0;
 
   get length(): number {
@@ -26,6 +26,7 @@ export class WaitingRequests {
     this.#queue.push(invocation);
     this.#bySeq?.set(invocation.seq, invocation);
     if (largeBytes === undefined) return;
+    this.#largeBytes ??= new Map();
     this.#largeBytes.set(invocation, largeBytes);
     this.#largeBytesSum += largeBytes;
   }
@@ -39,27 +40,26 @@ export class WaitingRequests {
 
   /** The bytes of the argument of one that was taken out, which count here no more; 0 where it is not large. */
   takeLargeBytes(invocation: Invocation): number {
-    // Nearly always there are none.
-    if (this.#largeBytes.size === 0) return 0;
-    const bytes = this.#largeBytes.get(invocation) ?? 0;
-    this.#largeBytes.delete(invocation);
+    const bytes = this.#largeBytes?.get(invocation);
+    if (bytes === undefined) return 0;
+    this.#largeBytes?.delete(invocation);
     this.#largeBytesSum -= bytes;
     return bytes;
   }
 
   /** The one of that seq, which has come and may not wait, is of no interest any more. */
   drop(seq: number): void {
-    if (this.#queue.length > 0) this.#over.add(seq);
+    if (this.#queue.length > 0) (this.#over ??= new Set()).add(seq);
   }
 
   /** Whether one that was taken out is over: asked once. */
   takeOver({ seq }: Invocation): boolean {
-    return this.#over.delete(seq);
+    return this.#over?.delete(seq) === true;
   }
 
   /** The one of that seq, where it waits and is not over. */
   get(seq: number): Invocation | undefined {
-    if (this.#queue.length === 0 || this.#over.has(seq)) return undefined;
+    if (this.#queue.length === 0 || this.#over?.has(seq)) return undefined;
     if (this.#bySeq === undefined) {
       this.#bySeq = new Map();
       for (const each of this.#queue) this.#bySeq.set(each.seq, each);
@@ -70,13 +70,13 @@ export class WaitingRequests {
   /** To be called now and then: forgets what is of use only while something waits. */
   tidy(): void {
     if (this.#queue.length > 0) return;
-    this.#over.clear();
+    this.#over = undefined;
     this.#bySeq = undefined;
   }
 
   clear(): void {
     this.#queue.clear();
-    this.#largeBytes.clear();
+    this.#largeBytes = undefined;
     this.#largeBytesSum = 0;
     this.tidy();
   }

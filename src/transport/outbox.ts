@@ -1,4 +1,4 @@
-import { Alarm } from "../base/alarm.ts";
+import { Alarm, type AlarmOwner } from "../base/alarm.ts";
 import type { Clock } from "../base/clock.ts";
 import { SendBuffer } from "../wire/send-buffer.ts";
 import type { Pipe } from "./pipe.ts";
@@ -34,7 +34,7 @@ export interface OutboxOptions {
  * `buffer` and leave together, once a tick or as soon as 4 KiB wait. Nothing
  * else writes to the pipe. What the kernel refuses stays, in order.
  */
-export class Outbox {
+export class Outbox implements AlarmOwner {
   readonly buffer = new SendBuffer();
   readonly #pipe: Pipe;
   readonly #owner: OutboxOwner;
@@ -61,7 +61,7 @@ export class Outbox {
     this.#pipe = pipe;
     this.#owner = owner;
     this.#options = options;
-    this.#stall = new Alarm(options.clock, (now) => this.#checkStall(now));
+    this.#stall = new Alarm(options.clock, this);
   }
 
   /** Bytes that the kernel has not taken. */
@@ -157,7 +157,8 @@ export class Outbox {
     this.#stall.by(this.#progressAt + stallTimeoutMs);
   }
 
-  #checkStall(now: number): number {
+  /** AlarmOwner: nothing may have been taken for too long. */
+  ring(now: number): number {
     if (this.#progressAt === undefined) return Infinity;
     const dueAt = this.#progressAt + this.#options.stallTimeoutMs;
     if (now < dueAt) return dueAt;

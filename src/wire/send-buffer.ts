@@ -1,5 +1,5 @@
 /** Of most idle connections: an Option or settings, and a little more. */
-const usualCapacity = 512;
+const usualCapacity = 256;
 /** A buffer that has grown past this is let go once it is empty. */
 const keptCapacity = 256 * 1024;
 /** A text longer than this is counted before room is made for it. */

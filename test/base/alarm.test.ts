@@ -5,9 +5,11 @@ import { ManualClock } from "../support/manual-clock.ts";
 test("rings at the earliest instant, with one timer for all", async () => {
   const clock = new ManualClock(0);
   const rings: number[] = [];
-  const alarm = new Alarm(clock, (now) => {
-    rings.push(now);
-    return Infinity;
+  const alarm = new Alarm(clock, {
+    ring(now) {
+      rings.push(now);
+      return Infinity;
+    },
   });
   alarm.by(50);
   alarm.by(20);
@@ -21,9 +23,11 @@ test("rings at the earliest instant, with one timer for all", async () => {
 test("goes on at the instant that the ring returns", async () => {
   const clock = new ManualClock(0);
   const rings: number[] = [];
-  const alarm = new Alarm(clock, (now) => {
-    rings.push(now);
-    return now < 30 ? now + 10 : Infinity;
+  const alarm = new Alarm(clock, {
+    ring(now) {
+      rings.push(now);
+      return now < 30 ? now + 10 : Infinity;
+    },
   });
   alarm.by(10);
   await clock.advance(100);
@@ -33,10 +37,12 @@ test("goes on at the instant that the ring returns", async () => {
 test("an instant set inside the ring is kept when it is the earlier one", async () => {
   const clock = new ManualClock(0);
   const rings: number[] = [];
-  const alarm: Alarm = new Alarm(clock, (now) => {
-    rings.push(now);
-    if (now === 10) alarm.by(15);
-    return now === 10 ? 40 : Infinity;
+  const alarm: Alarm = new Alarm(clock, {
+    ring(now) {
+      rings.push(now);
+      if (now === 10) alarm.by(15);
+      return now === 10 ? 40 : Infinity;
+    },
   });
   alarm.by(10);
   await clock.advance(100);
@@ -46,9 +52,11 @@ test("an instant set inside the ring is kept when it is the earlier one", async 
 test("an instant that is over rings at once; stop forgets all", async () => {
   const clock = new ManualClock(100);
   let rings = 0;
-  const alarm = new Alarm(clock, () => {
-    rings++;
-    return Infinity;
+  const alarm = new Alarm(clock, {
+    ring() {
+      rings++;
+      return Infinity;
+    },
   });
   alarm.by(50);
   await clock.advance(0);

@@ -61,9 +61,8 @@ function setUp({
     },
     { name: "Foo", methods },
   );
-  const handlers = new Handlers({
-    services,
-    answerer: {
+  const handlers = new Handlers(
+    {
       reply: ({ seq }, reply) => void answers.push({ seq, reply }),
       fail: ({ seq }, error) => void answers.push({ seq, error }),
       stream({ seq }, items) {
@@ -73,12 +72,15 @@ function setUp({
       },
       settled: () => void settledCount++,
     },
-    clock,
-    handleTimeoutMs,
-    maxRunning,
-    interceptors: [],
-    onEvent: onEvent ?? ((event) => void events.push(event)),
-  });
+    {
+      services,
+      clock,
+      handleTimeoutMs,
+      maxRunning,
+      interceptors: [],
+      onEvent: onEvent ?? ((event) => void events.push(event)),
+    },
+  );
   let lastSeq = 0;
   const start = (
     method: string,
@@ -179,20 +181,22 @@ describe("a handler", () => {
     };
     services.register(target, "Foo");
     const replies: unknown[] = [];
-    const handlers = new Handlers({
-      services,
-      answerer: {
+    const handlers = new Handlers(
+      {
         reply: (_invocation, reply) => void replies.push(reply),
         fail: (_invocation, error) => void replies.push(error),
         stream: () => Promise.reject(new Error("not expected")),
         settled() {},
       },
-      clock: new ManualClock(),
-      handleTimeoutMs: 0,
-      maxRunning: 1,
-      interceptors: [],
-      onEvent() {},
-    });
+      {
+        services,
+        clock: new ManualClock(),
+        handleTimeoutMs: 0,
+        maxRunning: 1,
+        interceptors: [],
+        onEvent() {},
+      },
+    );
     const peer = silentPeer("tcp@10.0.0.7:5");
     handlers.start(new Invocation(1, "Foo.times", 21, 0, false, peer));
     expect(replies).toEqual([42]);

@@ -23,20 +23,22 @@ function setUp(methods: NonNullable<ServiceOptions["methods"]> = {}) {
     { name: "Foo", methods },
   );
   const newHandlers = () =>
-    new Handlers({
-      services,
-      answerer: {
+    new Handlers(
+      {
         reply() {},
         fail: (_invocation, error) => void errors.push(error),
         stream: () => new Promise(() => {}),
         settled() {},
       },
-      clock,
-      handleTimeoutMs: 0,
-      maxRunning: Infinity,
-      interceptors: [],
-      onEvent: () => {},
-    });
+      {
+        services,
+        clock,
+        handleTimeoutMs: 0,
+        maxRunning: Infinity,
+        interceptors: [],
+        onEvent: () => {},
+      },
+    );
   const handlers = newHandlers();
   let seq = 0;
   const call = (
