@@ -8,6 +8,14 @@ import type { Clock } from "../base/clock.ts";
 import { cancelledError, RpcError } from "../errors.ts";
 import { type OnEvent, quiet } from "../events.ts";
 import { itemsInside } from "./call-context.ts";
+import { callDeadline, streamDeadline } from "./handler-deadline.ts";
+import {
+  errorOf,
+  fullError,
+  isForeign,
+  secondCallError,
+  slowError,
+} from "./handler-errors.ts";
 import { intercept, type Interceptor } from "./interceptor.ts";
 import type { Invocation } from "./invocation.ts";
 import type { Method } from "./method.ts";
@@ -95,7 +103,13 @@ export class Handlers implements AlarmOwner {
       const method = services.find(invocation.serviceMethod);
       this.#admit(invocation, method.inFlight < method.maxRunning);
       invocation.startedAt = startedAt;
-      this.#setDeadline(invocation, method.timeoutMs);
+      const { handleTimeoutMs } = this.#options;
+      const deadlineAt = callDeadline(
+        invocation,
+        method.timeoutMs,
+        handleTimeoutMs,
+      );
+      if (deadlineAt < Infinity) invocation.deadlineAt = deadlineAt;
       if (method.adaptiveLimit?.admit() === false) throw slowError(method);
       invocation.method = method;
       result = this.#begin(method, invocation);
@@ -191,32 +205,8 @@ export class Handlers implements AlarmOwner {
       throw error;
     }
     if (!hasRoom || this.isFull) {
-      throw new RpcError(
-        "resource_exhausted",
-        `too many calls${hasRoom ? "" : ` of ${serviceMethod}`} are running: try again later`,
-        { sent: false },
-      );
+      throw fullError(serviceMethod, hasRoom);
     }
-  }
-
-  #setDeadline(invocation: Invocation, methodTimeoutMs: number): void {
-    const { startedAt, arrivedAt = startedAt, timeoutMs } = invocation;
-    const handlingMs = Math.min(
-      methodTimeoutMs || Infinity,
-      this.#options.handleTimeoutMs || Infinity,
-    );
-    const deadlineAt = Math.min(
-      arrivedAt + (timeoutMs || Infinity),
-      startedAt + handlingMs,
-    );
-    if (deadlineAt <= startedAt) {
-      throw new RpcError(
-        "deadline_exceeded",
-        "the call's time was over before its turn came",
-        { sent: false },
-      );
-    }
-    if (deadlineAt < Infinity) invocation.deadlineAt = deadlineAt;
   }
 
   #begin(method: Method, invocation: Invocation): unknown {
@@ -276,7 +266,8 @@ export class Handlers implements AlarmOwner {
 
   /** The reply is a stream, which ends later. */
   #stream(invocation: Invocation, items: AsyncIterable<unknown>): void {
-    this.#setStreamDeadline(invocation);
+    const deadlineAt = streamDeadline(invocation);
+    invocation.deadlineAt = deadlineAt < Infinity ? deadlineAt : undefined;
     invocation.place?.leave(this.#options.clock.now());
     invocation.place = undefined;
     this.#sent(invocation, items).then(
@@ -289,20 +280,6 @@ export class Handlers implements AlarmOwner {
       },
       (thrown) => this.#endedWith(invocation, thrown),
     );
-  }
-
-  /**
-   * A method's own limit is for the whole of a stream, and so is a caller's
-   * that was asked for; all others are for its beginning.
-   */
-  #setStreamDeadline(invocation: Invocation): void {
-    const { startedAt, arrivedAt = startedAt, method } = invocation;
-    const callerMs = invocation.isUntilReply ? 0 : invocation.timeoutMs;
-    const deadlineAt = Math.min(
-      arrivedAt + (callerMs || Infinity),
-      startedAt + (method?.timeoutMs || Infinity),
-    );
-    invocation.deadlineAt = deadlineAt < Infinity ? deadlineAt : undefined;
   }
 
   async #sent(
@@ -384,44 +361,4 @@ function takePlace(invocation: Invocation): void {
   if (limit === undefined || isAsyncIterable(args)) return;
   const givenMs = deadlineAt === undefined ? Infinity : deadlineAt - startedAt;
   invocation.place = limit.enter(startedAt, givenMs);
-}
-
-function slowError({ serviceMethod }: Method): RpcError {
-  return new RpcError(
-    "resource_exhausted",
-    `calls of ${serviceMethod} have become slow, and this server takes no more of them for now: try another one, or later`,
-    { sent: false },
-  );
-}
-
-/** What a caller gets that gives two calls the same seq. */
-export function secondCallError(seq: number): RpcError {
-  return new RpcError(
-    "internal",
-    `a second call with seq ${seq} came while the first was running`,
-  );
-}
-
-/**
- * What the caller is told of a handler's throw: a new error, since `sent:
- * false` of a call that the handler made itself must not tell the caller
- * that this one did not run.
- */
-function errorOf(thrown: unknown): RpcError {
-  try {
-    const { code, message, details } = RpcError.from(thrown);
-    return new RpcError(code, String(message), { details });
-  } catch {
-    // An RpcError whose own fields cannot be read.
-    return new RpcError("unknown", "what was thrown cannot be read");
-  }
-}
-
-/** Whether a handler threw something that it did not mean its caller to see. */
-function isForeign(thrown: unknown): boolean {
-  try {
-    return !(thrown instanceof RpcError);
-  } catch {
-    return true;
-  }
 }

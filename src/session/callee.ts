@@ -1,11 +1,8 @@
 import type { RequestHead } from "../codec/codec.ts";
 import { cancelledError, RpcError } from "../errors.ts";
 import type { Peer } from "../service/context.ts";
-import {
-  Handlers,
-  type HandlersOptions,
-  secondCallError,
-} from "../service/handlers.ts";
+import { secondCallError } from "../service/handler-errors.ts";
+import { Handlers, type HandlersOptions } from "../service/handlers.ts";
 import { Invocation } from "../service/invocation.ts";
 import type { Flow } from "./flow.ts";
 import { HeldArguments } from "./held-arguments.ts";
