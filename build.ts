@@ -30,6 +30,8 @@ const { outputs } = await Bun.build({
   },
   format: "esm",
   bytecode: true,
+  // In one piece, every start would load what any command imports: 12 ms.
+  splitting: true,
   sourcemap: "inline",
   // Names stay: a service's is its class's.
   minify: { whitespace: true, syntax: true, identifiers: false },
@@ -37,8 +39,9 @@ const { outputs } = await Bun.build({
 });
 
 if (outputs.length === 0) throw new Error("the build made nothing");
-// The map is inside; Bun leaves a copy of it beside the executable.
-await rm(`${outfile}.map`, { force: true });
+// The maps are inside; Bun leaves copies of them beside the executable.
+const maps = outputs.filter(({ kind }) => kind === "sourcemap");
+await Promise.all(maps.map(({ path }) => rm(path, { force: true })));
 if (values.target === undefined) checkVersion(outfile);
 const bytes = Bun.file(outfile).size;
 const seconds = (performance.now() - startedAt) / 1_000;

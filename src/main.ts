@@ -11,7 +11,7 @@ if (isVersion) console.log(versionLine);
 else {
   const { processIo } = await import("./cli/process-io.ts");
   const { run } = await import("./cli/root.ts");
-  const io = processIo((code) => process.exit(code));
+  const io = await processIo((code) => process.exit(code));
   const code = await run(args, io);
   await io.flush();
   process.exit(code);

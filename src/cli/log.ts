@@ -1,4 +1,4 @@
-import { type ConsolaReporter, createConsola, LogLevels } from "consola";
+import { type ConsolaReporter, createConsola, LogLevels } from "consola/core";
 import type { OnEvent } from "../events.ts";
 import { escapeText } from "./escape.ts";
 import {
@@ -40,18 +40,23 @@ export function openLog(
   { logLevel, log: format }: LogOptions,
   now: () => Date = () => new Date(),
 ): Log {
-  const consola = createConsola({
+  const fancy = format === "text" && hasColours(io.stderr, io.env);
+  const options = {
     level: LogLevels[logLevel],
+    fancy,
     // Repeated lines are news here: one peer each.
     throttle: 0,
     // consola's own choice is stdout for all that is no warning.
     stdout: io.stderr as unknown as NodeJS.WriteStream,
     stderr: io.stderr as unknown as NodeJS.WriteStream,
     formatOptions: { date: false },
-    ...(format === "text" && hasColours(io.stderr, io.env)
-      ? { fancy: true }
-      : { reporters: [lineReporter(io.stderr, format, now)] }),
-  });
+  };
+  const consola = fancy
+    ? terminalConsola().createConsola(options)
+    : createConsola({
+        ...options,
+        reporters: [lineReporter(io.stderr, format, now)],
+      });
   const withStack = logLevel === "debug";
   const write = (line: LogLine) => {
     const stack = withStack ? line.stack : undefined;
@@ -63,6 +68,9 @@ export function openLog(
   };
   return { write, onEvent: (event) => write(eventLine(event)) };
 }
+
+/** With the style for terminals, which takes ten times as long to load. */
+const terminalConsola = () => require("consola") as typeof import("consola");
 
 function lineReporter(
   sink: Sink,

@@ -1,5 +1,6 @@
 import type { StopSignal } from "./exit-code.ts";
 import type { Io, Sink } from "./io.ts";
+import { PipeSink } from "./pipe-sink.ts";
 
 const interruptedFlushMs = 500;
 
@@ -12,9 +13,13 @@ export interface ProcessIo extends Io {
 }
 
 /** The process itself as an Io. `exit` comes from main.ts, which alone ends the process. */
-export function processIo(exit: (code: number) => void): ProcessIo {
-  const stdout = new StreamSink(process.stdout);
-  const stderr = new StreamSink(process.stderr);
+export async function processIo(
+  exit: (code: number) => void,
+): Promise<ProcessIo> {
+  const [stdout, stderr] = await Promise.all([
+    openSink("stdout"),
+    openSink("stderr"),
+  ]);
   let isInterrupted = false;
   return {
     stdout,
@@ -57,7 +62,15 @@ export function processIo(exit: (code: number) => void): ProcessIo {
   };
 }
 
-/** A stream whose reader may be slow, or gone (`geerpc … | head -1`), which is no failure. */
+/** The runtime's streams, which take 9 ms to load, are for terminals alone. */
+async function openSink(name: "stdout" | "stderr"): Promise<Sink> {
+  const stat = await Bun[name].stat();
+  return stat.isCharacterDevice()
+    ? new StreamSink(process[name])
+    : new PipeSink(Bun[name].writer());
+}
+
+/** A terminal, or a device that looks like one. */
 class StreamSink implements Sink {
   readonly #stream: NodeJS.WriteStream;
   #flushed: Promise<boolean> = Promise.resolve(true);

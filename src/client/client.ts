@@ -266,12 +266,12 @@ function wasClosedByPeer(session: Session, error: RpcError): boolean {
 }
 
 /** Shared by all clients that serve nothing, which most do. */
-const noServices = new Services();
+let noServices: Services | undefined;
 const ignore = (): void => {};
 
 function servicesOf(given: Readonly<Record<string, object>>): Services {
   const entries = Object.entries(given);
-  if (entries.length === 0) return noServices;
+  if (entries.length === 0) return (noServices ??= new Services());
   const services = new Services();
   for (const [name, service] of entries) services.register(service, name);
   return services;

@@ -1,18 +1,23 @@
 import { RpcError } from "../errors.ts";
 import { binaryCodec } from "./binary/binary.ts";
 import type { Codec, CodecContext, CodecFactory } from "./codec.ts";
-import { gobCodec, netRpcCodec } from "./gob/rpc-codec.ts";
-import { jsonCodec } from "./json.ts";
-import { jsonRpcCodec } from "./jsonrpc/jsonrpc.ts";
 
 export const binaryCodecType = "application/x-geerpc";
 export const jsonCodecType = "application/json";
 export const gobCodecType = "application/gob";
 
+// Few processes speak these: each is loaded by its first connection, in one
+// step, since that one's bytes may be there already.
+const json = () => require("./json.ts") as typeof import("./json.ts");
+const gob = () =>
+  require("./gob/rpc-codec.ts") as typeof import("./gob/rpc-codec.ts");
+const jsonRpc = () =>
+  require("./jsonrpc/jsonrpc.ts") as typeof import("./jsonrpc/jsonrpc.ts");
+
 const factories = new Map<string, CodecFactory>([
   [binaryCodecType, binaryCodec],
-  [jsonCodecType, jsonCodec],
-  [gobCodecType, gobCodec],
+  [jsonCodecType, (context) => json().jsonCodec(context)],
+  [gobCodecType, (context) => gob().gobCodec(context)],
 ]);
 
 /**
@@ -20,8 +25,8 @@ const factories = new Map<string, CodecFactory>([
  * The names are those of addresses.
  */
 const foreignFactories = new Map<string, CodecFactory>([
-  ["gorpc", netRpcCodec],
-  ["jsonrpc", jsonRpcCodec],
+  ["gorpc", (context) => gob().netRpcCodec(context)],
+  ["jsonrpc", (context) => jsonRpc().jsonRpcCodec(context)],
 ]);
 
 /**

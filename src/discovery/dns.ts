@@ -1,4 +1,3 @@
-import { lookup, resolveSrv } from "node:dns/promises";
 import { RpcError } from "../errors.ts";
 import { formatHostPort, parseHostPort } from "../transport/address.ts";
 import { type Endpoint, endpointList } from "./discovery.ts";
@@ -28,10 +27,14 @@ export interface DnsDiscoveryOptions extends SingleSourceOptions {
 /** As the machine resolves any host: its hosts file and search domains count. SRV names are asked for as they are. */
 const systemResolver: DnsResolver = {
   async addresses(host) {
+    const { lookup } = await import("node:dns/promises");
     const found = await lookup(host, { all: true });
     return found.map(({ address }) => address);
   },
-  services: resolveSrv,
+  async services(name) {
+    const { resolveSrv } = await import("node:dns/promises");
+    return resolveSrv(name);
+  },
 };
 
 /** A name as people write it, without blanks and what belongs in an address. */

@@ -1,7 +1,4 @@
-import { watch as watchPath } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Clock, systemClock, type Timer } from "../base/clock.ts";
 import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
@@ -34,7 +31,8 @@ const settleMs = 50;
 const mountedVersion = "..data";
 
 const watchSystemFolder: WatchFolder = (folder, onChange, onGone) => {
-  const watcher = watchPath(folder, { persistent: false }, (_kind, name) =>
+  const { watch } = process.getBuiltinModule("node:fs");
+  const watcher = watch(folder, { persistent: false }, (_kind, name) =>
     onChange(name),
   );
   watcher.on("error", onGone);
@@ -87,6 +85,7 @@ export class FileDiscovery extends SingleSource {
     this.#watch();
     this.#isReading = true;
     try {
+      const { readFile, stat } = await import("node:fs/promises");
       const file = await stat(this.#path);
       if (!file.isFile() || file.size > maxListBytes) {
         throw new Error("it is no file of a list");
@@ -140,7 +139,10 @@ export class FileDiscovery extends SingleSource {
 function pathOf(target: string): string {
   const path = target.replace(/^file:/i, "");
   try {
-    if (path.startsWith("/")) return fileURLToPath(new URL(target));
+    if (path.startsWith("/")) {
+      const { fileURLToPath } = process.getBuiltinModule("node:url");
+      return fileURLToPath(new URL(target));
+    }
     if (path !== "") return path;
   } catch {
     // Said below.

@@ -1,10 +1,3 @@
-import {
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
 import { dirname } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
@@ -53,6 +46,7 @@ export class ListFile {
    * @throws RpcError unavailable (sent: false)  it cannot be read, or is no such list
    */
   read(): StoredList | undefined {
+    const { readFileSync, statSync } = process.getBuiltinModule("node:fs");
     try {
       const file = statSync(this.path, { throwIfNoEntry: false });
       if (file === undefined) return undefined;
@@ -86,13 +80,20 @@ export class ListFile {
   }
 
   #write(servers: string): void {
+    const { mkdirSync, renameSync, rmSync, writeFileSync } =
+      process.getBuiltinModule("node:fs");
     const savedAt = JSON.stringify(new Date());
     const sources = JSON.stringify(this.#sources);
     const text = `{"savedAt":${savedAt},"sources":${sources},"servers":${servers}}\n`;
     const written = `${this.path}.${process.pid}.tmp`;
     mkdirSync(dirname(this.path), { recursive: true });
-    writeFileSync(written, text, { mode: 0o600 });
-    renameSync(written, this.path);
+    try {
+      writeFileSync(written, text, { mode: 0o600 });
+      renameSync(written, this.path);
+    } catch (thrown) {
+      rmSync(written, { force: true });
+      throw thrown;
+    }
   }
 
   #listIn(text: string): StoredList | undefined {

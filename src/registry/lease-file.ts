@@ -1,5 +1,4 @@
 import type { Database, Statement } from "bun:sqlite";
-import { mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { RpcError } from "../errors.ts";
 import { plainDescription, readDescription } from "./description.ts";
@@ -60,6 +59,7 @@ export class LeaseFile {
     options: LeaseFileOptions,
   ): { file: LeaseFile; leases: readonly StoredLease[] } {
     const path = join(folder, "registry.sqlite");
+    const { mkdirSync } = process.getBuiltinModule("node:fs");
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       const { table, leases } = openWhole(path, options);
@@ -273,6 +273,6 @@ function codeOf(thrown: unknown): string | undefined {
 /** Renames the file, gives its new path. A log left beside it is dropped by SQLite, since a new file has nothing of it. */
 function setAside(path: string): string {
   const aside = `${path}.damaged`;
-  renameSync(path, aside);
+  process.getBuiltinModule("node:fs").renameSync(path, aside);
   return aside;
 }

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { type Clock, systemClock, type Timer } from "../base/clock.ts";
+import { RpcError } from "../errors.ts";
 
 /** Where a LoadMeter reads. */
 export interface LoadProbes {
@@ -68,12 +68,18 @@ export class LoadMeter {
   #lateMs = 0;
   #ticks = 0;
 
+  /** @throws RpcError invalid_argument  cores or a limit that is no number above 0 */
   constructor(options: LoadMeterOptions = {}) {
-    this.#clock = options.clock ?? systemClock;
-    this.#probes = options.probes ?? processProbes;
-    this.#cores = options.cores ?? Math.min(1, grantedCores());
-    this.#memoryLimitBytes =
-      options.memoryLimitBytes ?? (process.constrainedMemory() || Infinity);
+    const {
+      clock = systemClock,
+      probes = processProbes,
+      cores = Math.min(1, grantedCores()),
+      memoryLimitBytes = process.constrainedMemory() || Infinity,
+    } = options;
+    this.#clock = clock;
+    this.#probes = probes;
+    this.#cores = aboveZero("cores", cores);
+    this.#memoryLimitBytes = aboveZero("memoryLimitBytes", memoryLimitBytes);
     this.#sampledAt = this.#clock.now();
     this.#cpuUs = this.#probes.cpuUs();
     this.#wait();
@@ -128,8 +134,17 @@ export class LoadMeter {
   }
 }
 
+function aboveZero(name: keyof LoadMeterOptions, value: number): number {
+  if (value > 0) return value;
+  throw new RpcError(
+    "invalid_argument",
+    `${name} is ${value}: write a number above 0`,
+  );
+}
+
 /** Cores that the process's cgroup (version 2) lets it use; Infinity where there is no limit. */
 function grantedCores(): number {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
   try {
     return coresIn(readFileSync("/sys/fs/cgroup/cpu.max", "utf8"));
   } catch {

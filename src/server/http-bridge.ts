@@ -1,6 +1,3 @@
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
@@ -66,7 +63,7 @@ export class HttpBridge {
     const inner = await this.#inner?.catch(() => undefined);
     if (inner === undefined) return;
     await inner.server.stop(true);
-    rmSync(inner.folder, { recursive: true, force: true });
+    remove(inner.folder);
   }
 
   async #dial(): Promise<Pipe> {
@@ -86,12 +83,14 @@ export class HttpBridge {
   }
 
   async #serve(): Promise<Inner> {
+    const { mkdtemp } = await import("node:fs/promises");
+    const { tmpdir } = await import("node:os");
     const folder = await mkdtemp(join(tmpdir(), "geerpc-"));
     const path = join(folder, "http.sock");
     try {
       return { folder, path, server: this.#listen(path) };
     } catch (thrown) {
-      rmSync(folder, { recursive: true, force: true });
+      remove(folder);
       throw thrown;
     }
   }
@@ -117,4 +116,9 @@ export class HttpBridge {
         Response.json(RpcError.from(thrown, "internal"), { status: 500 }),
     });
   }
+}
+
+function remove(folder: string): void {
+  const { rmSync } = process.getBuiltinModule("node:fs");
+  rmSync(folder, { recursive: true, force: true });
 }

@@ -3,7 +3,6 @@ import { textAnswer } from "../http/answer.ts";
 import { pathOf } from "../http/path.ts";
 import { connectPath, correctConnectPath } from "../transport/http-connect.ts";
 import type { DebugReport } from "./debug/report.ts";
-import { debugResponse } from "./debug/response.ts";
 import { HttpCalls, type HttpCallsOptions } from "./http-calls.ts";
 
 export interface HttpSideOptions extends HttpCallsOptions {
@@ -76,7 +75,10 @@ export class HttpSide {
     const { report, isReady } = this.#options;
     switch (path) {
       case "/debug/geerpc":
-        return async (request) => debugResponse(request, await report());
+        return async (request) => {
+          const { debugResponse } = await import("./debug/response.ts");
+          return debugResponse(request, await report());
+        };
       case "/healthz":
         return () => textAnswer("ok");
       case "/readyz":

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-
 /** Descriptors that are kept free for everything that is no connection. */
 const reservedFiles = 64;
 
@@ -8,6 +6,7 @@ const reservedFiles = 64;
  * the system tells it: past that limit a listener would spin on EMFILE.
  */
 export function maxOpenConnections(): number {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
   let limits: string;
   try {
     limits = readFileSync("/proc/self/limits", "utf8");

@@ -2,7 +2,7 @@ import { outside } from "../base/outside.ts";
 import type { GobType } from "../codec/gob/gob-type.ts";
 import { Histogram } from "../metrics/histogram.ts";
 import { checkNumber } from "../wire/limits.ts";
-import { AdaptiveLimit } from "./adaptive-limit.ts";
+import type { AdaptiveLimit } from "./adaptive-limit.ts";
 import type { AdaptiveLimitOptions } from "./adaptive-limit-option.ts";
 import { enterCall, runInside } from "./call-context.ts";
 import type { Context } from "./context.ts";
@@ -68,7 +68,7 @@ export class Method {
     this.replyType = gob?.reply;
     this.adaptiveLimit =
       limiting !== undefined && adaptiveLimit
-        ? new AdaptiveLimit(limiting)
+        ? newAdaptiveLimit(limiting)
         : undefined;
   }
 
@@ -104,4 +104,11 @@ export class Method {
     if (isError) this.errors++;
     this.latencyUs.record(elapsedMs * 1000);
   }
+}
+
+/** Loaded by the first server that wants one. */
+function newAdaptiveLimit(options: AdaptiveLimitOptions): AdaptiveLimit {
+  const { AdaptiveLimit } =
+    require("./adaptive-limit.ts") as typeof import("./adaptive-limit.ts");
+  return new AdaptiveLimit(options);
 }

@@ -1,4 +1,3 @@
-import { lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
 import { type Address, formatAddress, formatHostPort } from "./address.ts";
@@ -112,7 +111,7 @@ async function listenUnix(
       throw cannotListen(address, thrown);
     }
     try {
-      unlinkSync(path);
+      process.getBuiltinModule("node:fs").unlinkSync(path);
       listener = listen();
     } catch (again) {
       throw cannotListen(address, again);
@@ -126,6 +125,7 @@ async function listenUnix(
  * is refused. Any other file, and whatever else fails, is its owner's.
  */
 async function isStale(path: string): Promise<boolean> {
+  const { lstatSync } = process.getBuiltinModule("node:fs");
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return false;
   try {
     const socket = await Bun.connect({ unix: path, socket: { data() {} } });
@@ -139,6 +139,7 @@ async function isStale(path: string): Promise<boolean> {
 
 /** Whether the system says that a socket listens under this very name; false where it does not tell. */
 function isListenedOn(path: string): boolean {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
   let table: string;
   try {
     table = readFileSync("/proc/net/unix", "utf8");

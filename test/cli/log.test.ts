@@ -147,6 +147,24 @@ test("text in a pipe has the time, the level and no colours; nothing goes to std
   expect(io.stdout.text).toBe("");
 });
 
+test.each([
+  { log: "text", isTerminal: true, hasTime: false },
+  { log: "json", isTerminal: true, hasTime: true },
+  { log: "text", isTerminal: false, hasTime: true },
+] as const)(
+  "the style for terminals has no time: $log, terminal $isTerminal",
+  ({ log, isTerminal, hasTime }) => {
+    const io = new FakeIo();
+    io.stderr.isTerminal = isTerminal;
+    openLog(io, { logLevel: "info", log }, now).onEvent({
+      kind: "server-added",
+      address,
+    });
+    expect(io.stderr.text).toContain("tcp@a:1");
+    expect(io.stderr.text.includes("1970-01-01")).toBe(hasTime);
+  },
+);
+
 test("the same line twice is logged twice", () => {
   const io = new FakeIo();
   const log = openLog(io, { logLevel: "info", log: "text" }, now);

@@ -108,6 +108,15 @@ describe("writing", () => {
     await clock.advance(60_000);
     failed();
   });
+
+  test("leaves nothing beside where another file cannot take its place", async () => {
+    await mkdir(path, { recursive: true });
+    const { file } = open();
+    expect(() => file.keep([a])).toThrow(
+      expect.objectContaining({ code: "unavailable", sent: false }),
+    );
+    expect(await readdir(dirname(path))).toEqual(["list.json"]);
+  });
 });
 
 test("what is no kept list is refused", async () => {

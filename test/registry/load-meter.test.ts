@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
-import { systemClock } from "../../src/base/clock.ts";
 import {
   coresIn,
   LoadMeter,
@@ -115,6 +114,18 @@ describe("a load", () => {
   });
 });
 
+test.each([
+  { cores: 0 },
+  { cores: -1 },
+  { cores: NaN },
+  { memoryLimitBytes: 0 },
+  { memoryLimitBytes: NaN },
+])("%j leaves no load to be measured, and is refused", (options) => {
+  expect(() => setUp(options)).toThrow(
+    expect.objectContaining({ code: "invalid_argument" }),
+  );
+});
+
 test("closed, it has no timer, and keeps its last load", async () => {
   const { manual, process, meter } = setUp();
   process.use = 0.5;
@@ -126,7 +137,7 @@ test("closed, it has no timer, and keeps its last load", async () => {
 });
 
 test("this process has figures", async () => {
-  const clock = new ManualClock(systemClock.now());
+  const clock = new ManualClock();
   const meter = new LoadMeter({ clock });
   await clock.advance(1_000);
   expect(meter.load as number).toBeWithin(0, 1.001);

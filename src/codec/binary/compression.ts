@@ -1,4 +1,3 @@
-import { constants, zstdDecompressSync } from "node:zlib";
 import { RpcError } from "../../errors.ts";
 import { pieceBytes } from "../../wire/frame.ts";
 import type { CodecContext, Compression } from "../codec.ts";
@@ -6,8 +5,6 @@ import { tooLong } from "./body.ts";
 
 /** Log2 of the most that a frame may look back, 8 MiB: what RFC 8878 asks of every decoder. It is memory that a few bytes can claim. */
 const maxWindowLog = 23;
-
-const params = { [constants.ZSTD_d_windowLogMax]: maxWindowLog };
 
 /** Of a compressed body, in front: its length before, u32. */
 export const plainLengthBytes = 4;
@@ -75,12 +72,14 @@ export class BodyCompression {
    */
   unpack(packed: Uint8Array, plainBytes: number): Buffer {
     this.check(plainBytes);
+    const { constants, zstdDecompressSync } =
+      process.getBuiltinModule("node:zlib");
     let body: Buffer | undefined;
     let cause: unknown;
     try {
       body = zstdDecompressSync(packed, {
         maxOutputLength: plainBytes,
-        params,
+        params: { [constants.ZSTD_d_windowLogMax]: maxWindowLog },
       });
     } catch (thrown) {
       cause = thrown;
