@@ -1,4 +1,3 @@
-import { availableParallelism, loadavg } from "node:os";
 import { RpcError } from "../errors.ts";
 import { compareSides, type Comparison, planComparison } from "./comparison.ts";
 import type { OwnAddresses } from "./bench-server.ts";
@@ -8,7 +7,8 @@ import type { Executable } from "./executable.ts";
 import type { CaseWords } from "./load-server.ts";
 import { LocalSides } from "./local-sides.ts";
 import { measureProcesses } from "./process-slice.ts";
-import type { BenchReport, CaseReport, Machine } from "./case-report.ts";
+import type { BenchReport, CaseReport } from "./case-report.ts";
+import { describeMachine } from "./machine.ts";
 import { ProcessSides } from "./process-sides.ts";
 import { Row, warmUp } from "./row.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -203,13 +203,4 @@ function tell(
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw RpcError.fromAbort(signal);
-}
-
-function describeMachine(): Machine {
-  return {
-    cores: availableParallelism(),
-    loadAverage: loadavg(),
-    bun: Bun.version,
-    platform: `${process.platform} ${process.arch}`,
-  };
 }

@@ -1,6 +1,7 @@
 import type { Bucket } from "../metrics/histogram.ts";
 import type { Reference } from "./cases.ts";
 import type { Executable } from "./executable.ts";
+import type { Machine } from "./machine.ts";
 
 /** The figures of one row; design: "bench --json". Of a stream, a call is an item. */
 export interface CaseReport {
@@ -18,8 +19,9 @@ export interface CaseReport {
   rate?: number;
   /** Slices of each side, of which the medians are told. */
   turns: number;
-  /** Calls that ended while it was measured, with the errors among them. */
+  /** Calls that ended while it was measured, rightly or not. */
   calls: number;
+  /** Of these, and of those that they are compared to. */
   errors: number;
   callsPerSecond: number;
   /** How long calls took; null for a stream alone. */
@@ -64,15 +66,6 @@ export interface CaseReport {
   latenciesUs?: Bucket[];
   /** The first call that went wrong, for people. */
   firstFailure?: string;
-}
-
-/** The machine and what else it was doing when the run began. */
-export interface Machine {
-  cores: number;
-  /** Over 1, 5 and 15 minutes. */
-  loadAverage: readonly number[];
-  bun: string;
-  platform: string;
 }
 
 export interface BenchReport {

@@ -1,8 +1,6 @@
 import { RpcError } from "../errors.ts";
+import { endProcess } from "./end-process.ts";
 import type { LoadAnswer } from "./load-server.ts";
-
-/** How long a process may take to end once its input has ended. */
-const endTimeoutMs = 2_000;
 
 /**
  * A process that makes load: it is sent a line of JSON and answers with one.
@@ -47,11 +45,8 @@ export class LoadProcess implements AsyncDisposable {
   }
 
   /** Ends its input, and resolves when the process is gone. */
-  async close(): Promise<void> {
-    void this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), endTimeoutMs);
-    await this.#child.exited;
-    clearTimeout(timer);
+  close(): Promise<void> {
+    return endProcess(this.#child);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

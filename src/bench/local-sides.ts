@@ -55,6 +55,7 @@ export class LocalSides implements Sides {
     const cpuBefore = cpuUs();
     const latenciesUs = new Histogram();
     const slice = await load.run(durationMs, latenciesUs);
+    const failure = load.errors > errors ? load.firstFailure : undefined;
     return {
       ...slice,
       done: load.done - done,
@@ -63,7 +64,7 @@ export class LocalSides implements Sides {
       latenciesUs,
       ...(load instanceof LoadBesideStream && { stream: load.lastStream }),
       ...(load instanceof RateLoad && { mostInFlight: load.mostInFlight }),
-      ...(load.firstFailure && { firstFailure: load.firstFailure.reason }),
+      ...(failure && { firstFailure: failure.reason }),
     };
   }
 

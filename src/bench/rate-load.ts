@@ -23,6 +23,9 @@ const timerSlackMs = 2;
 /** Calls that are overdue start together, but not so many that answers could not come between. */
 const callsPerTurn = 64;
 
+/** A call that could not begin so long after it was due is not made any more. */
+const patienceMs = 5_000;
+
 /**
  * Makes calls at a fixed rate, whatever becomes of those before, and checks
  * every reply.
@@ -31,7 +34,8 @@ const callsPerTurn = 64;
  * not start in time. So a stall shows in every call that it held up, and not
  * just in the one that was under way: a load that waits for its answers would
  * leave those calls out ("coordinated omission", Gil Tene, "How NOT to Measure
- * Latency", 2015).
+ * Latency", 2015). One that could not begin within 5 s counts as an error, so
+ * that a rate that cannot be had does not go on for ever.
  */
 export class RateLoad implements SliceLoad {
   readonly #options: RateLoadOptions;
@@ -71,7 +75,11 @@ export class RateLoad implements SliceLoad {
     await Promise.all(running);
     return {
       count: this.done - this.errors - rightBefore,
-      elapsedMs: clock.now() - startedAt,
+      // The pause behind the last call belongs to the rate, too.
+      elapsedMs: Math.max(
+        (count / callsPerSecond) * 1_000,
+        clock.now() - startedAt,
+      ),
     };
   }
 
@@ -91,6 +99,7 @@ export class RateLoad implements SliceLoad {
     const call = calls[number % calls.length] as CallFunction;
     this.mostInFlight = Math.max(this.mostInFlight, ++this.#inFlight);
     try {
+      if (clock.now() - dueAt > patienceMs) throw notBegun();
       const reply = await call(workload.method, workload.argsOf(number));
       if (!workload.isRight(number, reply)) {
         this.#failed(number, `wrong reply: ${textOf(reply)}`);
@@ -108,6 +117,13 @@ export class RateLoad implements SliceLoad {
     this.errors++;
     this.firstFailure ??= { at, reason };
   }
+}
+
+function notBegun(): RpcError {
+  return new RpcError(
+    "resource_exhausted",
+    "not begun within 5 s: the rate is more than can be had here, write a lower one or more --processes",
+  );
 }
 
 function sleep(clock: Clock, ms: number): Promise<void> {

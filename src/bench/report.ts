@@ -3,6 +3,7 @@ import type { Reference } from "./cases.ts";
 import { columns, none } from "./columns.ts";
 import type { Executable } from "./executable.ts";
 import { renderLatencies } from "./latency-chart.ts";
+import type { Machine } from "./machine.ts";
 
 /** From this load a core on, others take a good part of the time. */
 const busyLoad = 0.75;
@@ -19,7 +20,7 @@ export function renderReport({ cases, machine, against }: BenchReport): string {
   const from = processes > 1 ? ` from ${processes} processes each` : "";
   const lines = [
     `${nameOf(first)} over ${first.codec}, ${counted(connections, "connection")}${from}, frames of ${requestBytes} and ${responseBytes} bytes`,
-    `${counted(machine.cores, "core")}, load ${machine.loadAverage.map((load) => load.toFixed(1)).join(" ")} before the run, Bun ${machine.bun}, ${machine.platform}`,
+    `${machineText(machine)}; load ${loadText(machine.loadAverage)} before the run`,
     "",
     ...renderTable(
       shown.map(({ title }) =>
@@ -30,17 +31,32 @@ export function renderReport({ cases, machine, against }: BenchReport): string {
   ];
   const notes = notesOf(cases, against);
   if (notes.length > 0) lines.push("", ...notes);
-  if ((machine.loadAverage[0] ?? 0) > machine.cores * busyLoad) {
-    lines.push(
-      "",
-      "the machine was busy: both processes may have shared one core, which lifts the raw limit and lowers the ratio",
-    );
-  }
+  if (isBusy(machine)) lines.push("", busyNote);
   const failure = cases.find(({ firstFailure }) => firstFailure !== undefined);
   if (failure !== undefined) {
     lines.push("", `first failure: ${failure.firstFailure}`);
   }
   return lines.join("\n");
+}
+
+/** The machine in one line, without its load. */
+export function machineText({ cores, cpu, bun, platform }: Machine): string {
+  const name = cpu === "" ? "" : `, ${cpu}`;
+  return `${counted(cores, "core")}${name}, ${platform}, Bun ${bun}`;
+}
+
+/** Whether others took a good part of the time when the run began. */
+export function isBusy({ cores, loadAverage }: Machine): boolean {
+  return (loadAverage[0] ?? 0) > cores * busyLoad;
+}
+
+/** What that does to the figures. */
+export const busyNote =
+  "the machine was busy: both processes may have shared one core, which lifts the raw limit and lowers the ratio";
+
+/** Load averages over 1, 5 and 15 minutes. */
+export function loadText(loads: readonly number[]): string {
+  return loads.map((load) => load.toFixed(1)).join(" ");
 }
 
 /** What was measured: of `sum` and of somebody's own method the method says it all. */

@@ -1,4 +1,3 @@
-import { Histogram } from "../metrics/histogram.ts";
 import type { CaseReport } from "./case-report.ts";
 import type { BenchCase } from "./cases.ts";
 import type { Connections } from "./connections.ts";
@@ -12,6 +11,7 @@ import {
   type Slice,
   type Turn,
 } from "./slices.ts";
+import { Total } from "./total.ts";
 
 export interface RowOptions {
   benchCase: BenchCase;
@@ -26,9 +26,15 @@ export interface RowOptions {
   processCount?: number;
 }
 
+/** What a row asks its connections. */
+export type RowConnections = Pick<
+  Connections,
+  "codec" | "sizes" | "hasOwnServer" | "serverCpuUs"
+>;
+
 /** One row of the report: slices of the case, with so many in flight, in turns with what it is compared to. */
 export class Row {
-  readonly #connections: Connections;
+  readonly #connections: RowConnections;
   readonly #sides: Sides;
   readonly #options: RowOptions;
   readonly #inFlight: number;
@@ -38,7 +44,7 @@ export class Row {
 
   /** @param connections those of this process, which knows the server's CPU time and the sizes of frames */
   constructor(
-    connections: Connections,
+    connections: RowConnections,
     sides: Sides,
     inFlight: number,
     options: RowOptions,
@@ -49,7 +55,7 @@ export class Row {
     this.#options = options;
   }
 
-  /** @param onTurn told after each turn of slices, with the fraction of the row that is done */
+  /** @param onTurn told after each turn of slices, with the fraction of the row that is done and geerpc's slice */
   async measure(
     onTurn: (fraction: number, slice: Slice) => void,
   ): Promise<CaseReport> {
@@ -61,12 +67,12 @@ export class Row {
     await warmUp(this.#sides, this.#inFlight, Math.min(sliceMs, 250));
     for (let turn = 1; turn <= turns; turn++) {
       const slices: Partial<Record<Side, Slice>> = {};
-      let last: Slice = { count: 0, elapsedMs: 0 };
-      for (const side of names) {
-        last = slices[side] = await this.#slice(side, sliceMs);
+      // There and back: who comes first finds the memory that others left to be freed.
+      for (const side of turn % 2 === 1 ? names : names.toReversed()) {
+        slices[side] = await this.#slice(side, sliceMs);
       }
       this.#turns.push(slices);
-      onTurn(turn / turns, last);
+      onTurn(turn / turns, slices.geerpc ?? { count: 0, elapsedMs: 0 });
     }
     return this.#report();
   }
@@ -88,11 +94,12 @@ export class Row {
     const { codec, sizes, hasOwnServer } = this.#connections;
     const { calls, stream, name } = benchCase;
     const total = this.#totals.get("geerpc") ?? new Total();
-    const reference = this.#totals.get("reference");
+    const totals = [...this.#totals.values()];
     const { latenciesUs } = total;
     const quantile = (fraction: number) =>
       latenciesUs.count > 0 ? latenciesUs.quantile(fraction) : null;
-    const firstFailure = total.firstFailure ?? reference?.firstFailure;
+    const failed = [total, ...totals].find((each) => each.firstFailure);
+    const firstFailure = failed?.firstFailure;
     // At a fixed rate the client looks at the clock without a pause.
     const tellsCpu = hasOwnServer && callsPerSecond === undefined;
     return {
@@ -106,7 +113,7 @@ export class Row {
       ...(callsPerSecond !== undefined && { rate: callsPerSecond }),
       turns: this.#turns.length,
       calls: total.done,
-      errors: total.errors + (reference?.errors ?? 0),
+      errors: totals.reduce((sum, { errors }) => sum + errors, 0),
       callsPerSecond: perSecondOf(this.#turns, "geerpc") ?? 0,
       limitPerSecond: perSecondOf(this.#turns, "limit"),
       ratio: ratioOf(this.#turns, "geerpc", "limit"),
@@ -181,37 +188,6 @@ export class Row {
         ? {}
         : { limitMegabytesPerSecond: toMegabytes(limitPerSecond) }),
     };
-  }
-}
-
-/** What a side did in all of its slices. */
-class Total {
-  readonly latenciesUs = new Histogram();
-  done = 0;
-  errors = 0;
-  elapsedMs = 0;
-  clientCpuUs = 0;
-  serverCpuUs = 0;
-  mostInFlight = 0;
-  firstFailure: string | undefined;
-
-  get cpuUs(): number {
-    return this.clientCpuUs + this.serverCpuUs;
-  }
-
-  get cpuUsPerCall(): number {
-    return this.cpuUs / Math.max(1, this.done);
-  }
-
-  add(slice: SideSlice, serverCpuUs: number): void {
-    this.latenciesUs.add(slice.latenciesUs);
-    this.done += slice.done;
-    this.errors += slice.errors;
-    this.elapsedMs += slice.elapsedMs;
-    this.clientCpuUs += slice.clientCpuUs;
-    this.serverCpuUs += serverCpuUs;
-    this.mostInFlight = Math.max(this.mostInFlight, slice.mostInFlight ?? 0);
-    this.firstFailure ??= slice.firstFailure;
   }
 }
 

@@ -1,10 +1,10 @@
 import { RpcError } from "../errors.ts";
 import type { OwnAddresses } from "./bench-server.ts";
+import { endProcess } from "./end-process.ts";
 import { firstLine } from "./first-line.ts";
 
-/** How long a process may take to listen, or to end once its input has ended. */
+/** How long a process may take to listen. */
 const startTimeoutMs = 10_000;
-const endTimeoutMs = 2_000;
 
 /**
  * The measured process. It says on one line of standard output where it
@@ -64,11 +64,8 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** Ends its input, and resolves when the process is gone. */
-  async close(): Promise<void> {
-    void this.#process.stdin.end();
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), endTimeoutMs);
-    await this.#process.exited;
-    clearTimeout(timer);
+  close(): Promise<void> {
+    return endProcess(this.#process);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -32,7 +32,7 @@ export interface SideSlice extends Slice {
 
 /** Makes the slices of a row, one at a time. */
 export interface Sides {
-  /** In the order of their turns; geerpc is always there, and the last. */
+  /** geerpc is always there, and the last. */
   readonly names: readonly Side[];
   /**
    * Runs a side for `durationMs`, then waits for what is under way.

@@ -32,7 +32,8 @@ With --server or --registry there is no limit. Several servers, and those of a
 registry, are called in turns; they may come and go meanwhile. --rate says how
 many calls there are a second, as users do, instead of how many at a time;
 latencies then count from when a call was due, so that a stall shows in all of
-the calls that it held up.
+the calls that it held up. One that could not begin within 5 s has failed: the
+rate is more than can be had.
 On a terminal there is also a chart of the latencies.
 
 --against then runs another executable in turns with this one, each slice as

@@ -110,7 +110,8 @@ test("the next run begins anew, totals add up", async () => {
   tookMs = 5;
   const second = load.run(100, new Histogram());
   await clock.advance(200);
-  expect((await second).count).toBe(10);
+  // The last was due at 90 ms, and another one would be at 100.
+  expect(await second).toEqual({ count: 10, elapsedMs: 100 });
   expect(load).toMatchObject({ done: 20, mostInFlight: 1 });
 });
 
@@ -157,4 +158,33 @@ test("what is due much later is waited for by a timer", async () => {
   expect((await run).count).toBe(10);
   // The last two of each 100 ms.
   expect(turns).toBe(9 * 8);
+});
+
+test("a call that could not begin within 5 s is not made, and counts as an error", async () => {
+  const clock = new ManualClock();
+  const overdueMs: number[] = [];
+  const load = new RateLoad({
+    calls: [
+      async (_method, args) => {
+        const { Num1, Num2 } = args as Sum;
+        overdueMs.push(clock.now() - 1_000 - (Num1 - 1_000));
+        return Num1 + Num2;
+      },
+    ],
+    callsPerSecond: 1_000,
+    workload: varyingSums(),
+    clock,
+    // Each turn takes the process a second: 64 calls in the time of a thousand.
+    yieldTurn: () => new Promise((resolve) => void clock.after(1_000, resolve)),
+  });
+  const latenciesUs = new Histogram();
+  const run = load.run(1_000, latenciesUs);
+  await clock.advance(60_000);
+  expect((await run).count).toBe(overdueMs.length);
+  expect(Math.max(...overdueMs)).toBeLessThanOrEqual(5_000);
+  expect(load.done).toBe(1_000);
+  expect(load.errors).toBe(1_000 - overdueMs.length);
+  expect(load.firstFailure).toMatchObject({ at: overdueMs.length });
+  // What it waited in vain counts, too.
+  expect(latenciesUs.count).toBe(1_000);
 });

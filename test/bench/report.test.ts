@@ -46,6 +46,7 @@ const report: BenchReport = {
   ],
   machine: {
     cores: 2,
+    cpu: "AMD EPYC",
     loadAverage: [0.54, 0.5, 0.31],
     bun: "1.4.5",
     platform: "linux x64",
@@ -56,7 +57,7 @@ test("the report for people", () => {
   expect(renderReport(report)).toBe(
     [
       "Foo.Sum over application/x-geerpc, 1 connection, frames of 51 and 20 bytes",
-      "2 cores, load 0.5 0.5 0.3 before the run, Bun 1.4.5, linux x64",
+      "2 cores, AMD EPYC, linux x64, Bun 1.4.5; load 0.5 0.5 0.3 before the run",
       "",
       "in flight      calls  errors  calls/s  p50 µs  p99 µs  p99.9 µs  raw limit/s  ratio  CPU µs/call  cores",
       "        1     54,933       0   38,697      24      62       384       48,819  0.793        27.34    1.1",
@@ -92,7 +93,7 @@ test("somebody else's server has no limit, and a failure is told", () => {
   const text = renderReport({ ...report, cases: [row] });
   expect(text.split("\n")).toEqual([
     "Foo.Sum over application/x-geerpc, 3 connections, frames of 51 and 20 bytes",
-    "2 cores, load 0.5 0.5 0.3 before the run, Bun 1.4.5, linux x64",
+    "2 cores, AMD EPYC, linux x64, Bun 1.4.5; load 0.5 0.5 0.3 before the run",
     "",
     "in flight   calls  errors  calls/s  p50 µs  p99 µs  p99.9 µs  raw limit/s  ratio  CPU µs/call  cores",
     "        1  54,933       1   38,697      24      62       384            -      -            -      -",
@@ -116,7 +117,7 @@ test("a stream counts items and bytes, and has no latencies", () => {
   const text = renderReport({ ...report, cases: [row] });
   expect(text.split("\n")).toEqual([
     "stream-64k (_bench.largeItems) over application/x-geerpc, 1 connection, frames of 51 and 20 bytes",
-    "2 cores, load 0.5 0.5 0.3 before the run, Bun 1.4.5, linux x64",
+    "2 cores, AMD EPYC, linux x64, Bun 1.4.5; load 0.5 0.5 0.3 before the run",
     "",
     "in flight   items  errors  items/s  p50 µs  p99 µs  p99.9 µs  raw limit/s  ratio  CPU µs/item  cores   MB/s  raw MB/s",
     "        1  54,933       0   38,697       -       -         -       48,819  0.793        27.34    1.1  1,235     2,346",
@@ -272,4 +273,11 @@ test("the report for scripts has the keys that it always had", () => {
 
 test("a table without rows is its titles", () => {
   expect(renderTable(["a", "bc"], [])).toEqual(["a  bc"]);
+});
+
+test("a processor that has no name is left out", () => {
+  const machine = { ...report.machine, cpu: "" };
+  expect(renderReport({ ...report, machine }).split("\n")[1]).toStartWith(
+    "2 cores, linux x64, ",
+  );
 });

@@ -3,36 +3,9 @@ import type { LogLine } from "../../src/cli/event-line.ts";
 import type { ServerValues } from "../../src/cli/server.ts";
 import { Workers } from "../../src/cli/workers/workers.ts";
 import { ManualClock, settle } from "../support/manual-clock.ts";
-import { FakeProcesses, tallyOfOne } from "./fake-workers.ts";
+import { serving, setUp } from "./set-up-workers.ts";
 
 // Workers whose processes are none: who is started, told and replaced, when.
-
-function setUp({ count = 2, isReady = true } = {}) {
-  const processes = new FakeProcesses();
-  const clock = new ManualClock();
-  const lines: LogLine[] = [];
-  const workers = new Workers({
-    count,
-    spawn: processes.spawn,
-    start: { listen: "tcp@127.0.0.1:7", files: [], values: {} as ServerValues },
-    isReady,
-    log: { write: (line) => lines.push(line), onEvent: () => {} },
-    clock,
-    // No jitter: 250 ms, 400 ms, 640 ms.
-    random: () => 0.5,
-  });
-  const events = () => lines.map(({ fields }) => fields["event"]);
-  return { workers, processes, clock, lines, events };
-}
-
-/** Two workers that serve. */
-async function serving() {
-  const all = setUp();
-  all.processes.at(0).listen();
-  all.processes.at(1).listen();
-  await all.workers.started();
-  return all;
-}
 
 describe("the start", () => {
   test("each is told its number and the port; one tells the services, once", async () => {
@@ -48,6 +21,21 @@ describe("the start", () => {
     for (const start of starts) {
       expect(start).toMatchObject({ listen: "tcp@127.0.0.1:7", isReady: true });
     }
+  });
+
+  test("the one that tells the services tells them again where it did not come to serve", async () => {
+    const { workers, processes, clock } = setUp();
+    processes.at(0).end(1);
+    processes.at(1).listen();
+    await workers.started();
+    await clock.advance(250);
+    processes.at(2).listen();
+    processes.at(2).end(1);
+    await clock.advance(400);
+    const tells = processes.list.map(
+      ({ told: [first] }) => first?.kind === "start" && first.tellsServices,
+    );
+    expect(tells).toEqual([true, false, true, false]);
   });
 
   test("it is over when each of them serves", async () => {
@@ -193,6 +181,22 @@ describe("a worker that ends", () => {
   });
 });
 
+test("one that is leaving has as long as a drain, and is killed then", async () => {
+  const { processes, clock, events } = await serving();
+  processes.at(0).say({ kind: "leaving" });
+  processes.at(1).say({ kind: "leaving" });
+  await clock.advance(30_000);
+  processes.at(1).end(1);
+  await clock.advance(9_999);
+  expect(processes.at(0).isKilled).toBe(false);
+  await clock.advance(1);
+  expect(processes.list.map(({ isKilled }) => isKilled)).toEqual([
+    ...[true, false],
+    ...[false, false],
+  ]);
+  expect(events().filter((event) => event === "worker-cut")).toHaveLength(1);
+});
+
 test("a registry that knows the server: those that run are told, once, and those that come", async () => {
   const { workers, processes, clock } = setUp({ isReady: false });
   processes.at(0).listen();
@@ -207,95 +211,6 @@ test("a registry that knows the server: those that run are told, once, and those
     ({ told: [first] }) => first?.kind === "start" && first.isReady,
   );
   expect(isReady).toEqual([false, false, true]);
-});
-
-describe("the sum", () => {
-  test("goes to the worker that asked, of what all have given", async () => {
-    const { processes, clock } = await serving();
-    processes.at(1).say({ kind: "sum" });
-    await settle();
-    expect(processes.list.map((each) => each.count("tally"))).toEqual([1, 1]);
-    processes.at(0).say({ kind: "tally", tally: tallyOfOne(101, 3) });
-    processes.at(1).say({ kind: "tally", tally: tallyOfOne(102, 4) });
-    await settle();
-    expect(processes.at(0).count("sum")).toBe(0);
-    expect(processes.at(1).told.at(-1)).toMatchObject({
-      kind: "sum",
-      report: { server: { connections: 7, uptimeMs: 40, pid: process.pid } },
-    });
-    expect(clock.timers).toBe(0);
-  });
-
-  test("is asked for once where several want it at a time", async () => {
-    const { processes } = await serving();
-    processes.at(0).say({ kind: "sum" });
-    processes.at(1).say({ kind: "sum" });
-    await settle();
-    expect(processes.list.map((each) => each.count("tally"))).toEqual([1, 1]);
-    processes.at(0).say({ kind: "tally", tally: tallyOfOne(101, 1) });
-    processes.at(1).say({ kind: "tally", tally: tallyOfOne(102, 1) });
-    await settle();
-    expect(processes.list.map((each) => each.count("sum"))).toEqual([1, 1]);
-    processes.at(0).say({ kind: "sum" });
-    await settle();
-    expect(processes.list.map((each) => each.count("tally"))).toEqual([2, 2]);
-  });
-
-  test("leaves out who does not answer within a second, and names it", async () => {
-    const { workers, processes, clock } = await serving();
-    const sum = workers.sum();
-    await settle();
-    processes.at(0).say({ kind: "tally", tally: tallyOfOne(101, 3) });
-    await clock.advance(999);
-    let isThere = false;
-    void sum.then(() => (isThere = true));
-    await settle();
-    expect(isThere).toBe(false);
-    await clock.advance(1);
-    const { connections, workers: all } = (await sum).server;
-    expect(connections).toBe(3);
-    expect(all).toMatchObject([
-      { worker: 1, pid: 101, state: "serving", connections: 3 },
-      { worker: 2, pid: 102, state: "silent" },
-    ]);
-  });
-
-  test("does not wait for one that ends, nor for one that has not started", async () => {
-    const { workers, processes, clock } = await serving();
-    const sum = workers.sum();
-    await settle();
-    processes.at(0).say({ kind: "tally", tally: tallyOfOne(101, 3) });
-    processes.at(1).end(1);
-    expect((await sum).server.workers).toMatchObject([
-      { worker: 1 },
-      { worker: 2, pid: null, state: "silent" },
-    ]);
-    await clock.advance(250);
-    const again = workers.sum();
-    await settle();
-    expect(processes.at(2).count("tally")).toBe(0);
-    processes.at(0).say({ kind: "tally", tally: tallyOfOne(101, 3) });
-    expect((await again).server.workers).toMatchObject([
-      { worker: 1 },
-      { worker: 2, pid: 103, state: "silent" },
-    ]);
-  });
-});
-
-test("who is leaving has no figures any more, who took its place has", async () => {
-  const { workers, processes, clock } = await serving();
-  processes.at(0).say({ kind: "leaving" });
-  await clock.advance(250);
-  processes.at(2).listen();
-  const sum = workers.sum();
-  await settle();
-  processes.at(0).say({ kind: "tally", tally: tallyOfOne(101, 100) });
-  processes.at(1).say({ kind: "tally", tally: tallyOfOne(102, 10) });
-  processes.at(2).say({ kind: "tally", tally: tallyOfOne(103, 1) });
-  expect((await sum).server).toMatchObject({
-    connections: 11,
-    workers: [{ pid: 103 }, { pid: 102 }],
-  });
 });
 
 describe("the end", () => {
@@ -313,6 +228,27 @@ describe("the end", () => {
     expect(processes.list).toHaveLength(2);
     expect(clock.timers).toBe(0);
   });
+
+  test.each([
+    ["SIGINT", true],
+    ["SIGTERM", true],
+    ["SIGSEGV", false],
+  ] as const)(
+    "one that %s ends before it serves: in order is %p, and after it served never",
+    async (signal, isInOrder) => {
+      const starting = setUp();
+      starting.processes.at(0).listen();
+      const drained = starting.workers.drain(30_000);
+      starting.processes.at(0).end(0);
+      starting.processes.at(1).end(null, signal);
+      expect(await drained).toBe(isInOrder);
+      const served = await serving();
+      const ended = served.workers.drain(30_000);
+      served.processes.at(0).end(0);
+      served.processes.at(1).end(null, signal);
+      expect(await ended).toBe(false);
+    },
+  );
 
   test("one that is there 10 s after the drain is killed: no order", async () => {
     const { workers, processes, clock, events } = await serving();

@@ -1,98 +1,25 @@
-import {
-  afterAll,
-  beforeAll,
-  describe,
-  expect,
-  setDefaultTimeout,
-  test,
-} from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { workerSpawner } from "../../src/cli/workers/worker-process.ts";
-import { Client } from "../../src/client/client.ts";
+import type { Client } from "../../src/client/client.ts";
 import type { DebugReport } from "../../src/server/debug/report.ts";
-import { buildExecutable, isAlive, Program } from "../support/geerpc.ts";
+import { isAlive } from "../support/geerpc.ts";
 import { startRegistry } from "./in-process.ts";
+import {
+  closeAll,
+  connectionTo,
+  figures,
+  logged,
+  serve,
+  untilAsleep,
+} from "./worker-programs.ts";
 
-// `geerpc server --workers` with real processes.
+// `geerpc server --workers` with real processes: while it serves.
 
 setDefaultTimeout(30_000);
 
-const main = join(import.meta.dir, "../../src/main.ts");
-let folder: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "geerpc-workers-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
-function start(...args: string[]): Program {
-  const command = [process.execPath, main, "server", "--log=json", ...args];
-  return new Program(command, { cwd: folder });
-}
-
-type Line = Record<string, unknown>;
-
-/** Its log lines of an event. */
-function logged(program: Program, event: string): Line[] {
-  return program.stderr
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line) as Line)
-    .filter((line) => line["event"] === event);
-}
-
-/** A connection to each of so many workers, by their process ids. */
-async function connectionTo(
-  address: string,
-  count: number,
-): Promise<Map<number, Client>> {
-  const clients = new Map<number, Client>();
-  while (clients.size < count) {
-    const client = await Client.dial(address);
-    const { pid } = (await client.call("Foo.Whoami")) as { pid: number };
-    if (clients.has(pid)) await client.close();
-    else clients.set(pid, client);
-  }
-  return clients;
-}
-
-async function closeAll(clients: Map<number, Client>): Promise<void> {
-  await Promise.all([...clients.values()].map((client) => client.close()));
-}
-
-async function figures(address: string): Promise<DebugReport> {
-  const url = `${address.replace("tcp@", "http://")}/debug/geerpc`;
-  const headers = { Accept: "application/json" };
-  return (await (await fetch(url, { headers })).json()) as DebugReport;
-}
-
-/** Resolves when so many calls of Foo.Sleep run. */
-async function untilAsleep(address: string, count: number): Promise<void> {
-  for (;;) {
-    const { services } = await figures(address);
-    if (services["Foo"]?.["Sleep"]?.inFlight === count) return;
-  }
-}
-
-/** Resolves when they have ended, whether or not somebody has noticed: init takes its time. */
-async function untilGone(pids: Iterable<number>): Promise<void> {
-  for (const pid of pids) {
-    while (await runs(pid)) await new Promise((done) => setImmediate(done));
-  }
-}
-
-async function runs(pid: number): Promise<boolean> {
-  const stat = await Bun.file(`/proc/${pid}/stat`)
-    .text()
-    .catch(() => ") Z");
-  return !/\) [ZX][^)]*$/.test(stat);
-}
-
 test("all of them serve, each is a process of its own, and one entry stands for them", async () => {
   await using registry = await startRegistry();
-  await using server = start("--workers=3", "--registry", registry.listening);
+  await using server = serve("--workers=3", "--registry", registry.listening);
   const address = await server.listening();
   const clients = await connectionTo(address, 3);
   expect(clients.has(server.pid)).toBe(false);
@@ -114,7 +41,7 @@ test("all of them serve, each is a process of its own, and one entry stands for 
 });
 
 test("the debug page of each is the sum of all", async () => {
-  await using server = start("--workers=2");
+  await using server = serve("--workers=2");
   const address = await server.listening();
   const clients = await connectionTo(address, 2);
   const before = await figures(address);
@@ -141,7 +68,7 @@ test("the debug page of each is the sum of all", async () => {
 });
 
 test("one that hangs is named on the debug page, and in no sum", async () => {
-  await using server = start("--workers=2");
+  await using server = serve("--workers=2");
   const address = await server.listening();
   const clients = await connectionTo(address, 2);
   const [[hung, client]] = [...clients] as [[number, Client]];
@@ -177,7 +104,7 @@ test("one that hangs is named on the debug page, and in no sum", async () => {
 
 describe("a worker that is killed", () => {
   test("is replaced, and the calls of the others go on", async () => {
-    await using server = start("--workers=2");
+    await using server = serve("--workers=2");
     const address = await server.listening();
     const clients = await connectionTo(address, 2);
     const [[victim, lost], [survivor, kept]] = [...clients] as [
@@ -208,7 +135,7 @@ describe("a worker that is killed", () => {
   });
 
   test("is told of the drain like the others when another has taken its place", async () => {
-    await using server = start("--workers=1");
+    await using server = serve("--workers=1");
     const address = await server.listening();
     const [[first, client]] = [...(await connectionTo(address, 1))] as [
       [number, Client],
@@ -230,162 +157,9 @@ describe("a worker that is killed", () => {
   });
 });
 
-describe("the end", () => {
-  test("lets every call finish, in every worker", async () => {
-    await using server = start("--workers=2");
-    const address = await server.listening();
-    const clients = await connectionTo(address, 2);
-    const calls = [...clients.values()].flatMap((client) =>
-      [1, 2, 3].map((Num2) => client.call("Foo.Sleep", { Num1: 1, Num2 })),
-    );
-    await untilAsleep(address, 6);
-    server.signal("SIGTERM");
-    expect(await Promise.all(calls)).toEqual([2, 3, 4, 2, 3, 4]);
-    expect((await server.ended()).code).toBe(0);
-    await closeAll(clients);
-  });
-
-  test("signals of a terminal reach all at once, and the parent decides", async () => {
-    await using server = start("--workers=2");
-    const address = await server.listening();
-    const clients = await connectionTo(address, 2);
-    const calls = [...clients.values()].map((client) =>
-      client.call("Foo.Sleep", { Num1: 1, Num2: 1 }),
-    );
-    await untilAsleep(address, 2);
-    for (const pid of clients.keys()) {
-      process.kill(pid, "SIGINT");
-      process.kill(pid, "SIGINT");
-    }
-    server.signal("SIGINT");
-    expect(await Promise.all(calls)).toEqual([2, 2]);
-    expect((await server.ended()).code).toBe(0);
-    await closeAll(clients);
-  });
-
-  test("a second signal ends all at once", async () => {
-    await using server = start("--workers=2");
-    const address = await server.listening();
-    const clients = await connectionTo(address, 2);
-    const calls = [...clients.values()].map((client) =>
-      client
-        .call("Foo.Sleep", { Num1: 20, Num2: 1 }, { timeoutMs: 0 })
-        .catch((error: unknown) => error),
-    );
-    await untilAsleep(address, 2);
-    server.signal("SIGTERM");
-    await server.stderrLine(/"event":"stopping"/);
-    server.signal("SIGTERM");
-    expect((await server.ended()).code).toBe(143);
-    for (const call of calls) {
-      expect(await call).toMatchObject({ code: "unavailable" });
-    }
-    await untilGone(clients.keys());
-    await closeAll(clients);
-  });
-
-  test("workers whose parent is killed let their calls finish, and end", async () => {
-    await using server = start("--workers=2");
-    const address = await server.listening();
-    const clients = await connectionTo(address, 2);
-    const calls = [...clients.values()].map((client) =>
-      client.call("Foo.Sleep", { Num1: 1, Num2: 1 }),
-    );
-    await untilAsleep(address, 2);
-    server.signal("SIGKILL");
-    await server.exited;
-    expect(await Promise.all(calls)).toEqual([2, 2]);
-    await untilGone(clients.keys());
-    const next = start("--workers=2", "--listen", address);
-    expect(await next.listening()).toBe(address);
-    await next[Symbol.asyncDispose]();
-    await closeAll(clients);
-  });
-});
-
-describe("a file", () => {
-  test("that throws: exit 1, and one line, as without workers", async () => {
-    await Bun.write(join(folder, "bad.ts"), "throw new Error('no');");
-    const results = [];
-    for (const workers of [[], ["--workers=3"]]) {
-      await using server = start("bad.ts", ...workers);
-      const { code, stdout } = await server.ended();
-      const lines = logged(server, "start-failed");
-      results.push({ code, stdout, lines: lines.map(({ code }) => code) });
-    }
-    const failed = { code: 1, stdout: "", lines: ["failed_precondition"] };
-    expect(results).toEqual([failed, failed]);
-  });
-
-  test("that ends the process: its exit code", async () => {
-    await Bun.write(join(folder, "exits.ts"), "process.exit(5);");
-    await using server = start("exits.ts", "--workers=2");
-    expect((await server.ended()).code).toBe(5);
-  });
-
-  test("whose service throws where nobody catches it: another process takes its place", async () => {
-    await Bun.write(
-      join(folder, "faulty.ts"),
-      `export class Faulty {
-         pid() { return process.pid; }
-         fault() { queueMicrotask(() => { throw new Error("oh"); }); }
-       }`,
-    );
-    await using server = start("faulty.ts", "--workers=1");
-    const address = await server.listening();
-    const client = await Client.dial(address);
-    const first = await client.call("Faulty.pid");
-    await client.call("Faulty.fault").catch(() => {});
-    await server.stderrLine(/worker-started[^]*worker-started/);
-    await client.close();
-    const next = await Client.dial(address);
-    expect(await next.call("Faulty.pid")).not.toBe(first);
-    await next.close();
-    const events = ["uncaught", "worker-lost"].map(
-      (event) => logged(server, event).length,
-    );
-    expect(events).toEqual([1, 1]);
-  });
-});
-
-test("the environment's twins are the parent's, and its services see them", async () => {
-  await Bun.write(
-    join(folder, "env.ts"),
-    `console.log("loaded");
-     export class Env { workers() { return process.env.GEERPC_WORKERS; } }`,
-  );
-  await using server = new Program(
-    [process.execPath, main, "server", "env.ts"],
-    { cwd: folder, env: { GEERPC_WORKERS: "2" } },
-  );
-  const address = await server.listening();
-  const client = await Client.dial(address);
-  expect(await client.call("Env.workers")).toBe("2");
-  await client.close();
-  // What the file writes to the console is no result.
-  expect(server.stdout).toBe(`${JSON.stringify({ listening: address })}\n`);
-  expect(server.stderr.match(/^loaded$/gm)).toHaveLength(2);
-});
-
 test("a process that is gone hears nothing", async () => {
   const worker = workerSpawner(process.env)(() => {});
   worker.kill();
   expect(await worker.ended).toEqual({ exitCode: null, signal: "SIGKILL" });
   worker.send({ kind: "drain" });
-});
-
-test("the executable's workers are itself", async () => {
-  const { path, remove } = await buildExecutable();
-  try {
-    await using server = new Program([path, "server", "--workers=2"], {
-      cwd: folder,
-    });
-    const clients = await connectionTo(await server.listening(), 2);
-    await closeAll(clients);
-    server.signal("SIGTERM");
-    expect((await server.ended()).code).toBe(0);
-    for (const pid of clients.keys()) expect(isAlive(pid)).toBe(false);
-  } finally {
-    await remove();
-  }
 });

@@ -34,7 +34,8 @@ export class Load {
   readonly #serviceMethod: string;
   readonly #isHeld: boolean;
   readonly #pauseMs: number;
-  readonly #options: XCallOptions;
+  /** Undefined where there are none: such calls go the shortest way. */
+  readonly #options: XCallOptions | undefined;
   readonly #answers = new Map<number, number>();
   readonly #waiting = new Set<() => void>();
   readonly #callers: Promise<void[]>;
@@ -52,7 +53,7 @@ export class Load {
     this.#serviceMethod = `Ledger.${method}`;
     this.#isHeld = isHeld;
     this.#pauseMs = pauseMs;
-    this.#options = own;
+    this.#options = Object.keys(own).length > 0 ? own : undefined;
     this.#callers = Promise.all(
       Array.from({ length: inFlight }, () => this.#caller()),
     );

@@ -1,5 +1,7 @@
-import { cpus, loadavg } from "node:os";
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { describeMachine } from "../../src/bench/machine.ts";
+import { isBusy, loadText, machineText } from "../../src/bench/report.ts";
 import { type PeerName, describePeers, peerNames, reference } from "./peers.ts";
 import { RunningPeer } from "./running-peer.ts";
 import { setUp } from "./set-up.ts";
@@ -28,7 +30,7 @@ async function bench(
   names: readonly PeerName[],
   rounds: number,
 ): Promise<void> {
-  const loadBefore = loadText();
+  const machine = describeMachine();
   const tools = await setUp({
     mayInstall: true,
     onInstall: (what) => console.error(what),
@@ -65,10 +67,13 @@ One connection, every answer checked. CPU and memory (RSS) are those of all proc
     if (reason === undefined) console.log(`${name.padEnd(9)}  ${about}`);
     else console.log(`${name.padEnd(9)}  left out: ${reason}`);
   }
-  const [cpu] = cpus();
   console.log(`
-${cpus().length} cores, ${cpu?.model}; ${process.platform} ${process.arch}, Bun ${Bun.version}
-load ${loadBefore} before, ${loadText()} after`);
+${machineText(machine)}; load ${loadText(machine.loadAverage)} before, ${loadText(loadavg())} after`);
+  if (isBusy(machine)) {
+    console.log(
+      "the machine was busy: the ratios of neighbours say more than the figures",
+    );
+  }
   if (leftOut.has(reference)) process.exitCode = 1;
 }
 
@@ -120,10 +125,4 @@ function clearProgress(): void {
 /** The message of a program that failed may be all that it printed. */
 function inOneLine(message: string): string {
   return message.trim().replaceAll(/\s+/g, " ").slice(0, 200);
-}
-
-function loadText(): string {
-  return loadavg()
-    .map((value) => value.toFixed(2))
-    .join(" ");
 }

@@ -102,9 +102,10 @@ test("the lead is over the best of the others, case by case", () => {
     row("slow", [10], echo),
     row("fast", [300], echo),
   ];
-  const [sum, echoed, ...rest] = renderLead(rows).split("\n");
+  const [sum, echoed, reason, ...rest] = renderLead(rows).split("\n");
   expect(sum).toMatch(/^sum, 64 .* 3\.00 times fast, [^:]*$/);
   expect(echoed).toMatch(/^echo-1k, 64 .* times fast, .*MISSED$/);
+  expect(reason).toMatch(/^ {2}\w/);
   expect(rest).toEqual([]);
   expect(renderLead([...rows.slice(4, 6)])).toMatch(/times slow,.*reached$/);
   expect(renderLead([row("geerpc", [1])])).toBe("");

@@ -1,11 +1,21 @@
+export { median } from "../../src/bench/slices.ts";
+
 export const mib = 1024 * 1024;
 
 /** What a figure has to be: at most or at least so much. */
 export type Target = { atMost: number } | { atLeast: number };
 
+/** A figure beside its target. */
+export interface Figure {
+  what: string;
+  measured: number;
+  target: Target;
+  unit: string;
+}
+
 let missed = 0;
 
-/** Prints a figure beside its target. */
+/** Prints a figure beside its target, and tells it to bench:all where that has started this process. */
 export function report(
   what: string,
   measured: number,
@@ -19,6 +29,7 @@ export function report(
       ? ["at most", target.atMost]
       : ["at least", target.atLeast];
   if (!isMet) missed++;
+  process.send?.({ what, measured, target, unit } satisfies Figure);
   console.log(
     `${what}: ${measured.toFixed(2)} ${unit}, ${bound} ${value}: ${isMet ? "ok" : "MISSED"}`,
   );
@@ -27,10 +38,4 @@ export function report(
 /** Figures so far that have missed their targets. */
 export function missedCount(): number {
   return missed;
-}
-
-/** The middle one, of an odd number of them. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[(sorted.length - 1) / 2] ?? NaN;
 }

@@ -81,7 +81,12 @@ export async function millionCalls(total = count): Promise<void> {
   await settle();
   const after = { timers: clock.timers, ...heapStats() };
   const most = (figure: string, left: number, atMost: number, unit: string) =>
-    report(`after 1,000,000 calls, ${figure}`, left, { atMost }, unit);
+    report(
+      `after ${total.toLocaleString("en-US")} calls, ${figure}`,
+      left,
+      { atMost },
+      unit,
+    );
   most("timers more", after.timers - before.timers, 0, "timers");
   most("in flight", client.inFlight, 0, "calls");
   most(

@@ -25,8 +25,10 @@ export interface WorkerOptions {
   /** From 1. */
   number: number;
   spawn: SpawnWorker;
-  /** What a process is told as it starts. */
-  start(): WorkerStart;
+  /** What a process is told as it starts; `isFirst` until one of this worker's has served. */
+  start(isFirst: boolean): WorkerStart;
+  /** How long a process may take to end once it is leaving. */
+  leaveMs: number;
   /** The figures of all workers, for one that asks. */
   sum(): Promise<DebugReport>;
   log: Log;
@@ -75,8 +77,10 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #backoff: Backoff;
   readonly #first = Promise.withResolvers<Served | NotServed>();
-  readonly #processes = new Set<WorkerProcess>();
+  /** Those that have not ended. */
+  readonly #runs = new Set<Run>();
   #isFirst = true;
+  #hasServed = false;
   #isEnding = false;
   #current: Run | undefined;
   #tally: PromiseWithResolvers<Tally | undefined> | undefined;
@@ -128,19 +132,22 @@ export class Worker {
   async drain(limitMs: number): Promise<boolean> {
     this.#isEnding = true;
     this.#timer?.cancel();
-    const processes = [...this.#processes];
-    for (const process of processes) process.send({ kind: "drain" });
-    const timer = this.#options.clock.after(limitMs, () => this.#cut());
-    const endings = await Promise.all(processes.map(({ ended }) => ended));
-    timer.cancel();
-    return endings.every((ending) => ending.exitCode === exitCode.done);
+    const runs = [...this.#runs];
+    for (const run of runs) {
+      run.process.send({ kind: "drain" });
+      this.#cutAfter(run, limitMs);
+    }
+    const inOrder = await Promise.all(
+      runs.map(async (run) => isInOrder(run, await run.process.ended)),
+    );
+    return inOrder.every(Boolean);
   }
 
   /** Ends it now. */
   kill(): void {
     this.#isEnding = true;
     this.#timer?.cancel();
-    for (const process of this.#processes) process.kill();
+    for (const { process } of this.#runs) process.kill();
   }
 
   #start(): void {
@@ -154,10 +161,10 @@ export class Worker {
     }
     const run: Run = { process };
     this.#current = run;
-    this.#processes.add(process);
-    process.send({ kind: "start", ...start() });
+    this.#runs.add(run);
+    process.send({ kind: "start", ...start(!this.#hasServed) });
     void process.ended.then((ending) => {
-      this.#processes.delete(process);
+      this.#runs.delete(run);
       this.#lose(run, ending);
     });
   }
@@ -168,6 +175,7 @@ export class Worker {
       case "listening":
         run.servesSince = clock.now();
         this.#isFirst = false;
+        this.#hasServed = true;
         this.#first.resolve(message);
         log.write(startedLine(this.number, run.process.pid));
         break;
@@ -175,6 +183,7 @@ export class Worker {
         run.failure = message.line;
         break;
       case "leaving":
+        this.#cutAfter(run, this.#options.leaveMs);
         this.#lose(run, undefined);
         break;
       case "tally":
@@ -220,10 +229,25 @@ export class Worker {
     this.#timer = clock.after(delayMs, () => this.#start());
   }
 
-  #cut(): void {
-    for (const process of this.#processes) {
-      this.#options.log.write(cutLine(this.number, process.pid));
+  #cutAfter({ process }: Run, limitMs: number): void {
+    const { clock, log } = this.#options;
+    const timer = clock.after(limitMs, () => {
+      log.write(cutLine(this.number, process.pid));
       process.kill();
-    }
+    });
+    void process.ended.then(() => timer.cancel());
   }
+}
+
+/**
+ * Whether a process that was told to drain ended as it should. One that had
+ * not come to serve may have been ended by the signal that began all this: a
+ * terminal sends it to every process, and nothing was lost.
+ */
+function isInOrder({ servesSince }: Run, ending: Ending): boolean {
+  const { signal } = ending;
+  if (ending.exitCode === exitCode.done) return true;
+  return (
+    servesSince === undefined && (signal === "SIGINT" || signal === "SIGTERM")
+  );
 }

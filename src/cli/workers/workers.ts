@@ -31,23 +31,19 @@ export class Workers {
   constructor(options: WorkersOptions) {
     const { spawn, log, clock = systemClock, random = Math.random } = options;
     this.#isReady = options.isReady;
-    let isTold = false;
-    const start = (worker: number): WorkerStart => {
-      const tellsServices = !isTold;
-      isTold = true;
-      return {
-        ...options.start,
-        worker,
-        isReady: this.#isReady,
-        tellsServices,
-      };
-    };
+    const start = (worker: number, isFirst: boolean): WorkerStart => ({
+      ...options.start,
+      worker,
+      isReady: this.#isReady,
+      tellsServices: worker === 1 && isFirst,
+    });
     this.#workers = Array.from({ length: options.count }, (_, at) => {
       const number = at + 1;
       return new Worker({
         number,
         spawn,
-        start: () => start(number),
+        start: (isFirst) => start(number, isFirst),
+        leaveMs: options.start.values.drainTimeout + closeMs,
         sum: () => this.sum(),
         log,
         clock,
