@@ -122,6 +122,11 @@ export {
 export { StaticDiscovery } from "./discovery/static.ts";
 export type { Description } from "./registry/description.ts";
 export {
+  LoadMeter,
+  type LoadMeterOptions,
+  type LoadProbes,
+} from "./registry/load-meter.ts";
+export {
   type Change,
   defaultLeaseLimits,
   type LeaseLimits,

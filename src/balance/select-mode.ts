@@ -1,6 +1,7 @@
 import type { Random } from "../base/random.ts";
 import { RpcError } from "../errors.ts";
 import { ConsistentHashPicker } from "./consistent-hash.ts";
+import { GuardedPicker } from "./guarded-picker.ts";
 import { LeastLoadedPicker } from "./least-loaded.ts";
 import type { Picker, PickerFactory } from "./picker.ts";
 import { RandomPicker } from "./random.ts";
@@ -22,7 +23,8 @@ const factories = new Map<string, PickerFactory>([
 ]);
 
 /**
- * Adds a way to choose servers, for this process.
+ * Adds a way to choose servers, for this process. What its pickers throw:
+ * {@link GuardedPicker}.
  *
  * @throws RpcError already_exists    a mode of that name is there
  * @throws RpcError invalid_argument  the name is empty
@@ -37,7 +39,10 @@ export function registerPicker(name: string, factory: PickerFactory): void {
       `select mode "${name}" is there already`,
     );
   }
-  factories.set(name, factory);
+  factories.set(
+    name,
+    (random, zone) => new GuardedPicker(factory(random, zone)),
+  );
 }
 
 /**

@@ -130,6 +130,7 @@ export function reachOf(parsed: ClientFlags): Reach {
     );
   }
   if (reach === "one") {
+    checkItems(parsed);
     checkMode(parsed, "zone", "zone");
     checkMode(parsed, "key", "consistent-hash");
   }
@@ -186,6 +187,20 @@ export function callOptionsOf({ values, sources }: ClientFlags): XCallOptions {
       hedge: { afterMs: values.hedge, maxFraction: 1 },
     }),
   };
+}
+
+/** @throws UsageError  a second attempt at what can be read once */
+function checkItems(parsed: ClientFlags): void {
+  const { values } = parsed;
+  const vain = (["idempotent", "hedge"] as const).find(
+    (key) => values[key] !== false && isWritten(parsed, key),
+  );
+  if (!values.items || !isWritten(parsed, "items") || vain === undefined) {
+    return;
+  }
+  throw new UsageError(
+    `--${vain} asks another server once more, and --items can be read once: write one of them`,
+  );
 }
 
 /** @throws UsageError  a mode without the flag that it goes by, or that flag without its mode */

@@ -5,6 +5,7 @@ import {
   flagName,
   isWritten,
   type Source,
+  toggle,
   type Values,
 } from "./flags.ts";
 import { UsageError } from "./usage-error.ts";
@@ -18,6 +19,9 @@ export const descriptionFlags = {
   ),
   zone: flag(word("zone"), "the part of the network that it is in"),
   label: flag(labels, "what else there is to say of it"),
+  reportLoad: toggle(
+    "tells with each heartbeat how busy it is, so that --mode weighted gives it less",
+  ),
 };
 
 interface Described {

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { OnEvent } from "../events.ts";
 import {
   type Heartbeat,
@@ -7,6 +8,12 @@ import {
 import { formatAddress, parseAddress } from "../transport/address.ts";
 import type { ServerValues } from "./server.ts";
 
+/** The flags that say where a server registers, and how. */
+type HeartbeatValues = Pick<
+  ServerValues,
+  "registry" | "registryTokenFile" | "advertise" | "reportLoad"
+>;
+
 /**
  * Registers what listens at `listening` as the flags of `geerpc server` want
  * it; undefined without --registry.
@@ -14,18 +21,19 @@ import type { ServerValues } from "./server.ts";
  * @throws RpcError invalid_argument  as heartbeat()
  */
 export function serverHeartbeat(
-  values: ServerValues,
+  values: HeartbeatValues,
   listening: string,
   registrant: Omit<Registrant, "address">,
   onEvent: OnEvent,
+  clock: Clock = systemClock,
 ): Heartbeat | undefined {
-  const { registry, registryTokenFile: token } = values;
+  const { registry, registryTokenFile: token, reportLoad } = values;
   if (registry === undefined) return undefined;
   const address = advertisedAddress(values.advertise, listening);
   return heartbeat(
     registry,
     { address, ...registrant },
-    { onEvent, ...(token && { token }) },
+    { onEvent, clock, reportsLoad: reportLoad, ...(token && { token }) },
   );
 }
 

@@ -3,7 +3,7 @@ import type { Heartbeat } from "../registry/heartbeat.ts";
 import { defineSubcommand } from "./command.ts";
 import { descriptionFlags, descriptionOf } from "./description-flags.ts";
 import { exitCode } from "./exit-code.ts";
-import { flag, toggle, type Values } from "./flags.ts";
+import { flag, isWritten, toggle, type Values } from "./flags.ts";
 import { toJsonLine } from "./json.ts";
 import {
   address,
@@ -20,6 +20,7 @@ import { openServer, register } from "./open-server.ts";
 import { serverHeartbeat } from "./server-heartbeat.ts";
 import { Signals } from "./signals.ts";
 import { ownTokenFile } from "./token-file.ts";
+import { UsageError } from "./usage-error.ts";
 
 const flags = {
   listen: flag(
@@ -100,6 +101,8 @@ at the latest, and that says nothing for 5 s is gone.
 With --registry it says of itself what --service-version, --weight, --zone and --label
 say: geerpc client --list and the registry's page show it, --mode weighted and zone
 go by it. --label may be given several times; its twin has one key=value a line.
+With --report-load each heartbeat tells its load, from 0 to 1: the largest of its
+processor's, its memory's and its event loop's. It is of one process, not of --workers.
 
 With --workers 2 two processes share the port, and the system spreads connections
 over them: each stays with one, so a client with a single connection uses one. Each
@@ -118,9 +121,15 @@ streams, Total adds up the items of one, Double answers each with its double.
     const { values, rest: files } = parsed;
     const description = descriptionOf(parsed);
     if (values.workers !== undefined) {
+      if (isWritten(parsed, "reportLoad")) {
+        throw new UsageError(
+          "--report-load measures one process: write it without --workers",
+        );
+      }
       const { supervise } = await import("./workers/supervise.ts");
       const count = values.workers;
-      return supervise({ count, values, files, description }, io);
+      const all = { ...values, reportLoad: false };
+      return supervise({ count, values: all, files, description }, io);
     }
     using signals = new Signals(io);
     io.keepStdout();

@@ -212,7 +212,7 @@ export class PolledList implements Discovery {
 
   /** Before the first answer: what the file has kept is known. */
   #restore(): void {
-    if (!this.#isBeginning || this.#restored !== undefined) return;
+    if (!this.#isBeginning) return;
     try {
       this.#restored = this.#file?.read();
     } catch (thrown) {

@@ -21,6 +21,8 @@ export class ChangeLog {
   readonly #maxChanges: number;
   readonly #deltas: Delta[] = [];
   #count = 0;
+  /** The count of the last change that was more than a load. */
+  #newsCount = 0;
 
   constructor(epoch: string, maxChanges = 4_096) {
     this.#epoch = epoch;
@@ -33,6 +35,7 @@ export class ChangeLog {
 
   append(change: Change): void {
     this.#count++;
+    if (change.kind !== "loaded") this.#newsCount = this.#count;
     this.#deltas.push(
       change.kind === "removed"
         ? { address: change.address, registration: undefined }
@@ -44,6 +47,12 @@ export class ChangeLog {
     if (this.#deltas.length >= 2 * this.#maxChanges) {
       this.#deltas.splice(0, this.#maxChanges);
     }
+  }
+
+  /** Whether more than loads has changed after `revision`, one that is no gap. */
+  hasNewsSince(revision: string): boolean {
+    const [, digits] = revision.split(".", 2);
+    return Number(digits) < this.#newsCount;
   }
 
   /** What changed after `revision`, each server once, in the order of its last change; undefined: a gap. */

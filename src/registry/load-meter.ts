@@ -102,7 +102,7 @@ export class LoadMeter {
 
   #tick(): void {
     const now = this.#clock.now();
-    this.#lateMs += Math.max(0, now - this.#dueAt);
+    this.#lateMs += now - this.#dueAt;
     this.#ticks++;
     const elapsedMs = now - this.#sampledAt;
     if (elapsedMs >= sampleMs) {

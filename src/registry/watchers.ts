@@ -74,12 +74,7 @@ export class Watchers {
     if (this.#waiters.size === 0 && !isLoad && this.#flushAt === Infinity) {
       return;
     }
-    const inMs = isLoad ? gatherLoadsMs : gatherMs;
-    const flushAt = this.#clock.now() + inMs;
-    if (this.#isClosed || flushAt >= this.#flushAt) return;
-    this.#gathering?.cancel();
-    this.#flushAt = flushAt;
-    this.#gathering = this.#clock.after(inMs, () => this.#flush()).unref();
+    this.#flushIn(isLoad ? gatherLoadsMs : gatherMs);
   }
 
   /**
@@ -110,6 +105,8 @@ export class Watchers {
     const give = () => this.#resolve(waiter, this.#answer(request, []));
     this.#waiters.add(waiter);
     this.#timeouts.by(until);
+    // It came just behind a change: that is not to wait for loads.
+    if (this.#log.hasNewsSince(revision)) this.#flushIn(gatherMs);
     signal.addEventListener("abort", give, { once: true });
     if (signal.aborted) give();
     return promise;
@@ -123,6 +120,15 @@ export class Watchers {
     for (const waiter of this.#waiters) {
       this.#resolve(waiter, this.#answer(waiter.request, []));
     }
+  }
+
+  /** What is gathered goes out then, or sooner. */
+  #flushIn(delayMs: number): void {
+    const flushAt = this.#clock.now() + delayMs;
+    if (this.#isClosed || flushAt >= this.#flushAt) return;
+    this.#gathering?.cancel();
+    this.#flushAt = flushAt;
+    this.#gathering = this.#clock.after(delayMs, () => this.#flush()).unref();
   }
 
   #flush(): void {

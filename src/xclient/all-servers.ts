@@ -8,10 +8,10 @@ import { interceptCall } from "../session/intercept-call.ts";
 import type { BroadcastCall } from "./broadcast.ts";
 import { type Attempt, CallError } from "./call-error.ts";
 import type { ClientPool } from "./client-pool.ts";
-import type { CallTime } from "./deadline.ts";
+import type { CallTime } from "./call-time.ts";
 import { FirstReply } from "./first-reply.ts";
+import type { MethodServers } from "./method-servers.ts";
 import { Quorum } from "./quorum.ts";
-import type { Route } from "./route.ts";
 import { either, type XCallTerms } from "./terms.ts";
 
 /**
@@ -20,24 +20,24 @@ import { either, type XCallTerms } from "./terms.ts";
  * is tried again.
  */
 export class AllServers {
-  readonly #route: Route;
+  readonly #servers: MethodServers;
   readonly #pool: ClientPool;
   readonly #interceptors: readonly Interceptor[];
   readonly #clock: Clock;
 
   constructor(
-    route: Route,
+    servers: MethodServers,
     pool: ClientPool,
     interceptors: readonly Interceptor[],
     clock: Clock,
   ) {
-    this.#route = route;
+    this.#servers = servers;
     this.#pool = pool;
     this.#interceptors = interceptors;
     this.#clock = clock;
   }
 
-  /** @throws RpcError invalid_argument  the argument is a stream; as Route.all */
+  /** @throws RpcError invalid_argument  the argument is a stream; as MethodServers.all */
   async calls(
     serviceMethod: string,
     args: unknown,
@@ -124,7 +124,7 @@ export class AllServers {
     args: unknown,
     time: CallTime,
   ): Promise<readonly Endpoint[]> {
-    if (!isAsyncIterable(args)) return this.#route.all(serviceMethod, time);
+    if (!isAsyncIterable(args)) return this.#servers.all(serviceMethod, time);
     throw new RpcError(
       "invalid_argument",
       "a stream is read once and cannot go to several servers: broadcast a value, or call each server",

@@ -12,7 +12,7 @@ export interface Attempt {
  * false where none of them can have run, true where one may have.
  */
 export class CallError extends RpcError {
-  /** All of them, in order: also those whose server could not be dialled. */
+  /** All of them, in order, those of a hedge last: also those whose server could not be dialled. */
   readonly attempts: readonly Attempt[];
 
   constructor(

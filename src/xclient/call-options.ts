@@ -1,3 +1,4 @@
+import { RpcError } from "../errors.ts";
 import type { CallOptions } from "../service/call-options.ts";
 import type { HedgeOptions } from "./hedging.ts";
 
@@ -13,4 +14,14 @@ export interface XCallOptions extends CallOptions {
   key?: string;
   /** Asks a second server where the first takes long; only of idempotent methods. Default: the client's. */
   hedge?: boolean | HedgeOptions;
+}
+
+/** Gives it back. @throws RpcError invalid_argument  no string: all numbers would go to one server */
+export function checkKey(key: unknown): string | undefined {
+  if (key === undefined || typeof key === "string") return key;
+  throw new RpcError(
+    "invalid_argument",
+    `key is no string but of type ${typeof key}: write String(key)`,
+    { sent: false },
+  );
 }

@@ -1,8 +1,9 @@
+import { makeRoom } from "../balance/method-places.ts";
 import { Backoff, reconnectBackoff } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Discovery, Endpoint } from "../discovery/discovery.ts";
-import type { CallTime } from "./deadline.ts";
+import type { CallTime } from "./call-time.ts";
 
 /** How soon a list that did not help is asked for again. */
 const refreshBackoff = { ...reconnectBackoff, maxMs: 2_000 };
@@ -37,7 +38,7 @@ export class Candidates {
   #lastService: string | undefined;
   #lastHaving: readonly Endpoint[] = [];
   /** Those of a list that are not down, for the set of which that is true. */
-  readonly #up = new Map<readonly Endpoint[], readonly Endpoint[]>();
+  #up = new WeakMap<readonly Endpoint[], readonly Endpoint[]>();
   #upWithout: ReadonlySet<string> | undefined;
   #refreshing: Promise<void> | undefined;
   #refreshAt = 0;
@@ -128,7 +129,7 @@ export class Candidates {
   ): readonly Endpoint[] {
     if (this.#upWithout !== down) {
       this.#upWithout = down;
-      this.#up.clear();
+      this.#up = new WeakMap();
     }
     let up = this.#up.get(endpoints);
     if (up === undefined) {
@@ -160,6 +161,7 @@ export class Candidates {
           isOwn(service) ||
           services.includes(service),
       );
+      makeRoom(this.#byService);
       this.#byService.set(service, having);
     }
     this.#lastService = service;
@@ -190,7 +192,6 @@ export class Candidates {
     this.#listed = listed;
     this.#byService.clear();
     this.#lastService = undefined;
-    this.#up.clear();
     this.#onList(new Set(listed.map(({ address }) => address)));
   }
 }

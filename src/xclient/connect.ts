@@ -10,8 +10,9 @@ export interface ConnectOptions extends XClientOptions {
 
 /**
  * Connects to servers by a registry's URL or by their addresses, one or
- * several, in an array or separated by commas, or by a name in DNS or a file
- * (`dns://host:port`, `file:///path`). Each service of `T` is a property of the
+ * several, in an array or separated by commas, or by a name in DNS, a file or
+ * the etcd of registries (`dns://host:port`, `file:///path`,
+ * `etcd://host:port/prefix`). Each service of `T` is a property of the
  * result, each of its methods a typed function:
  *
  *     await using xc = await connect<{ Arith: Arith }>("tcp@127.0.0.1:4000");

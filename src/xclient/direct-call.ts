@@ -5,8 +5,8 @@ import type { RpcError } from "../errors.ts";
 import { detach } from "../service/call-context.ts";
 import { CallPromise } from "../session/call.ts";
 import type { Outcome } from "../session/pending-call.ts";
-import type { Begun } from "./begun.ts";
-import { CallTime } from "./deadline.ts";
+import type { FirstAttempt } from "./first-attempt.ts";
+import { CallTime } from "./call-time.ts";
 import type { Route, Use } from "./route.ts";
 import type { RoutedCall } from "./routed-call.ts";
 
@@ -26,7 +26,7 @@ export class DirectCall implements PickedCall, Outcome {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #outcome = new CallPromise();
-  #begun: Begun | undefined;
+  #first: FirstAttempt | undefined;
 
   /** @param timeoutMs 0 is no limit */
   constructor(
@@ -50,33 +50,31 @@ export class DirectCall implements PickedCall, Outcome {
    * @throws RpcError as Route.begin
    */
   start(): Promise<unknown> | undefined {
-    const begun = this.#route.begin(this, this.#clock.now());
-    if (begun === undefined) return undefined;
-    this.#begun = begun;
-    const { got } = begun;
+    const first = this.#route.begin(this, this.#clock.now());
+    if (first === undefined) return undefined;
+    this.#first = first;
+    const { got } = first;
     if (got instanceof Promise) {
-      return detach(() =>
-        this.#route.dialling(this.#routed(begun), this.#use(), begun),
-      );
+      return this.#route.dialling(this.#routed(first), this.#use(), first);
     }
     got.begin(this.serviceMethod, this.#args, this, this.#timeoutMs);
     return this.#outcome.promise;
   }
 
   succeeded(reply: unknown): void {
-    this.#route.answered(this.#begun as Begun, reply);
+    this.#route.answered(this.#first as FirstAttempt, reply);
     this.#outcome.succeeded(reply);
   }
 
   failed(error: RpcError): void {
-    const begun = this.#begun as Begun;
+    const first = this.#first as FirstAttempt;
     const { succeeded, failed } = this.#outcome;
     detach(() =>
-      this.#route.failed(this.#routed(begun), this.#use(), begun, error),
+      this.#route.failed(this.#routed(first), this.#use(), first, error),
     ).then(succeeded, failed);
   }
 
-  #routed({ having, pickedAt }: Begun): RoutedCall {
+  #routed({ having, pickedAt }: FirstAttempt): RoutedCall {
     return {
       serviceMethod: this.serviceMethod,
       key: undefined,

@@ -14,6 +14,11 @@ export class FirstReply {
   readonly #failures: unknown[] = [];
   #isOver = false;
 
+  /** What attempts have failed with, in the order of their starts. */
+  get failures(): readonly unknown[] {
+    return this.#failures;
+  }
+
   /** Settles once. */
   get reply(): Promise<unknown> {
     return this.#outcome.promise;

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { RpcError } from "../errors.ts";
 import { AttemptBudget } from "./attempt-budget.ts";
+import { CallError } from "./call-error.ts";
 import { FirstReply } from "./first-reply.ts";
 import { MethodLatency } from "./method-latency.ts";
 
@@ -32,8 +33,8 @@ export interface HedgedCall {
  * the calls of the last 10 s, where they do not say otherwise.
  *
  * The first reply is the call's, and the other attempt is cancelled. A failure
- * is the call's only once both have failed, and then that of the first. No
- * timer while too few calls of the method were made to tell its p95.
+ * is the call's only once both have failed, and then that of the first, with
+ * the attempts of both. No timer while too few calls of the method were made to tell its p95.
  * Source: Dean and Barroso, "The Tail at Scale", CACM 56(2), 2013.
  */
 export class Hedging {
@@ -64,6 +65,8 @@ export class Hedging {
           });
     try {
       return await attempts.reply;
+    } catch (thrown) {
+      throw withAttempts(thrown, attempts.failures);
     } finally {
       timer?.cancel();
     }
@@ -87,6 +90,16 @@ export class Hedging {
       throw thrown;
     }
   }
+}
+
+/** `first` as the end of both attempts; as it is where the second one, if there was one, has asked nobody. */
+function withAttempts(first: unknown, failures: readonly unknown[]): unknown {
+  const [, second] = failures;
+  if (!(second instanceof CallError)) return first;
+  const error = RpcError.from(first);
+  const own = error instanceof CallError ? error.attempts : [];
+  const mayHaveRun = error.sent !== false || second.sent !== false;
+  return CallError.of(error, mayHaveRun, [...own, ...second.attempts]);
 }
 
 /** @throws RpcError invalid_argument  a delay that is no number from 0, a part that is none */

@@ -1,10 +1,10 @@
 import type { PickedCall } from "../balance/picker.ts";
 import type { Endpoint } from "../discovery/discovery.ts";
-import type { CallTime } from "./deadline.ts";
+import type { CallTime } from "./call-time.ts";
 
 /** A call on its way to a server, over all of its attempts. */
 export interface RoutedCall extends PickedCall {
-  /** Set by the route. */
+  /** Set by the route and its course. */
   listed: readonly Endpoint[] | undefined;
   readonly time: CallTime;
   /** Undefined: as its service declares. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { CallOptions } from "../service/call-options.ts";
 import { termsOf } from "../session/call-terms.ts";
-import { CallTime } from "./deadline.ts";
+import { CallTime } from "./call-time.ts";
 
 /** What holds for a call over all of its attempts, and for each of them. */
 export interface XCallTerms {

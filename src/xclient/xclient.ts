@@ -18,7 +18,7 @@ import { RpcError } from "../errors.ts";
 import { quiet } from "../events.ts";
 import { AllServers } from "./all-servers.ts";
 import { firstReply, type Settled, settledReplies } from "./broadcast.ts";
-import type { XCallOptions } from "./call-options.ts";
+import { checkKey, type XCallOptions } from "./call-options.ts";
 import { Candidates } from "./candidates.ts";
 import { Choice } from "./choice.ts";
 import { ClientPool, type Dial } from "./client-pool.ts";
@@ -26,6 +26,7 @@ import { DeclaredMethods } from "./declared-methods.ts";
 import { DirectCall } from "./direct-call.ts";
 import { HedgedAttempts } from "./hedged-attempts.ts";
 import { type HedgeOptions, hedgeOptions, Hedging } from "./hedging.ts";
+import { MethodServers } from "./method-servers.ts";
 import { OriginalFallback } from "./original-fallback.ts";
 import type { XRemote } from "./remote.ts";
 import { Route } from "./route.ts";
@@ -65,6 +66,7 @@ const noOptions: XCallOptions = {};
  */
 export class XClient implements AsyncDisposable {
   readonly #discovery: Discovery;
+  readonly #servers: MethodServers;
   readonly #route: Route;
   readonly #pool: ClientPool;
   readonly #clock: Clock;
@@ -125,8 +127,9 @@ export class XClient implements AsyncDisposable {
       },
       (address) => this.#pool.isConnected(address),
     );
+    this.#servers = new MethodServers(candidates, this.#pool);
     this.#route = new Route({
-      candidates,
+      servers: this.#servers,
       choice,
       pool: this.#pool,
       declared,
@@ -134,7 +137,7 @@ export class XClient implements AsyncDisposable {
       random,
     });
     this.#all = new AllServers(
-      this.#route,
+      this.#servers,
       this.#pool,
       interceptors,
       this.#clock,
@@ -146,7 +149,7 @@ export class XClient implements AsyncDisposable {
    * until the reply is here.
    *
    * @throws RpcError as Client.call, and
-   *   invalid_argument  serviceMethod is not of the form Service.Method
+   *   invalid_argument  serviceMethod is not of the form Service.Method, or key no string
    *   unavailable       no server is known, or none could be reached; sent is false
    * @throws CallError where a server was tried; it says which ones
    */
@@ -265,7 +268,7 @@ export class XClient implements AsyncDisposable {
 
   /** Ends every connection; calls in flight fail with `unavailable`. */
   async close(): Promise<void> {
-    this.#route.close();
+    this.#servers.close();
     this.#discovery.close();
     await this.#pool.close();
   }
@@ -282,7 +285,7 @@ export class XClient implements AsyncDisposable {
     const { time, options: own } = this.#termsOf(args, options);
     const call: RoutedCall = {
       serviceMethod,
-      key: options.key,
+      key: checkKey(options.key),
       listed: undefined,
       time,
       idempotent: false,
@@ -335,8 +338,10 @@ export class XClient implements AsyncDisposable {
       }
     }
     let terms: XCallTerms;
+    let key: string | undefined;
     let hedge = this.#hedge;
     try {
+      key = checkKey(options.key);
       terms = this.#termsOf(args, options);
       if (options.hedge !== undefined) hedge = hedgeOptions(options.hedge);
     } catch (thrown) {
@@ -345,7 +350,7 @@ export class XClient implements AsyncDisposable {
     const isStream = isAsyncIterable(args);
     const call: RoutedCall = {
       serviceMethod,
-      key: options.key,
+      key,
       listed: undefined,
       time: terms.time,
       idempotent: options.idempotent,

@@ -294,6 +294,8 @@ describe("wrong usage", () => {
     [["--quorum", "1", "--idempotent"], "--idempotent"],
     [["--broadcast", "--hedge", "0"], "--hedge"],
     [["--broadcast", "--mode", "random"], "--mode"],
+    [["--items", "--idempotent"], "--items"],
+    [["--items", "--hedge", "0"], "--items"],
     [["--hedge", "5"], "5ms"],
     [["--hedge"], "<duration>"],
     [["--keep-in", "list.json"], "--registry"],
@@ -330,9 +332,17 @@ describe("wrong usage", () => {
     ["--weight=2"],
     ["--label=a=b"],
     ["--service-version=1"],
+    ["--report-load"],
   ])("a server with %s and no registry", async (word) => {
     const started = await start("server", word).catch((thrown) => thrown);
     expect(String(started)).toContain("exit 2");
     expect(String(started)).toContain("--registry");
+  });
+
+  test("a load of several processes", async () => {
+    const words = ["--report-load", "--workers=2", ...at];
+    const started = await start("server", ...words).catch((thrown) => thrown);
+    expect(String(started)).toContain("exit 2");
+    expect(String(started)).toContain("--workers");
   });
 });

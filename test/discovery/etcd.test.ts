@@ -245,6 +245,39 @@ describe("a watch", () => {
     expect(etcd.open.size).toBe(0);
   });
 
+  test("a list set by hand while another one is read stays", async () => {
+    const { etcd, clock, discovery, addresses, asked } = setUp();
+    etcd.register(a);
+    const read = discovery.refresh();
+    discovery.update([{ address: c, services: undefined }]);
+    await read;
+    await clock.advance(0);
+    expect(await addresses()).toEqual([c]);
+    expect(asked()).toEqual(["x:1 range"]);
+    expect(etcd.open.size).toBe(0);
+  });
+
+  test("that has brought something begins again as soon as the first did", async () => {
+    const { etcd, clock, addresses, asked } = await watching(a);
+    for (let round = 1; round <= 4; round++) {
+      etcd.register(b, { weight: round });
+      await clock.advance(100);
+      etcd.cut("x:1");
+      etcd.cut("y:2");
+      await clock.advance(200);
+      etcd.down.clear();
+      asked();
+      await clock.advance(249);
+      await addresses();
+      await clock.advance(0);
+      expect(asked().filter((one) => one.includes("watch"))).toEqual([]);
+      await clock.advance(1);
+      await addresses();
+      await clock.advance(0);
+      expect(asked().filter((one) => one.includes("watch"))).toHaveLength(1);
+    }
+  });
+
   test("that empties is not believed before it came twice and for 30 s", async () => {
     const { etcd, clock, addresses, kinds } = await watching(a);
     etcd.deregister(a);
@@ -260,6 +293,7 @@ describe("a watch", () => {
     await clock.advance(0);
     expect(await addresses()).toEqual([]);
     expect(kinds().at(-1)).toBe("list-restored");
+    expect(etcd.open.size).toBe(0);
     etcd.register(b);
     await clock.advance(1_000);
     await addresses();

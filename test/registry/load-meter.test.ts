@@ -85,6 +85,15 @@ describe("a load", () => {
     expect(meter.load).toBeCloseTo(expected);
   });
 
+  test("of timers is of the last second alone", async () => {
+    const { manual, process, meter } = setUp();
+    process.lateMs = 50;
+    await manual.advance(longMs);
+    process.lateMs = 0;
+    await manual.advance(longMs);
+    expect(meter.load).toBeCloseTo(0);
+  });
+
   test("is the largest of the three, never their sum", async () => {
     const { manual, process, meter } = setUp();
     Object.assign(process, { use: 0.4, memoryBytes: 900, lateMs: 30 });

@@ -123,16 +123,26 @@ test("loads alone are gathered for 5 s, and go out with what comes before", asyn
   expect(third).toEqual({});
 });
 
-test("nobody waits for a server 5 s because loads are gathered", async () => {
-  const { clock, change, list, watch } = setUp();
-  await change("POST", a, { load: 0 });
-  const { revision } = await list();
-  await change("POST", a, { load: 1 });
-  await change("POST", b);
-  const watching = watch(revision);
-  await clock.advance(100);
-  expect(watching.answer?.changes).toHaveLength(2);
-});
+test.each(["behind", "in front of"])(
+  "nobody waits 5 s for a server that came %s a load that is gathered",
+  async (order) => {
+    const { clock, change, list, watch } = setUp();
+    await change("POST", a, { load: 0 });
+    const { revision } = await list();
+    if (order === "behind") await change("POST", a, { load: 1 });
+    await change("POST", b);
+    if (order === "in front of") await change("POST", a, { load: 1 });
+    const watching = watch(revision);
+    await clock.advance(100);
+    expect(watching.answer?.changes).toHaveLength(2);
+    const next = watch(watching.answer?.revision as string);
+    await change("POST", a, { load: 0 });
+    await clock.advance(4_999);
+    expect(next).toEqual({});
+    await clock.advance(1);
+    expect(next.answer?.changes).toMatchObject([{ address: a, load: 0 }]);
+  },
+);
 
 test("closed, it gathers nothing any more", () => {
   const clock = new ManualClock();

@@ -40,6 +40,15 @@ registerPicker("noting", (_random, zone): Picker => {
   };
 });
 
+const own = new Error("a picker's own");
+
+registerPicker("throwing when told", (): Picker => ({
+  pick: ([endpoint]) => endpoint as Endpoint,
+  ended: () => {
+    throw own;
+  },
+}));
+
 function setUp(addresses: readonly string[], options: XClientOptions = {}) {
   const clock = new ManualClock();
   const fleet = new Fleet(clock);
@@ -226,6 +235,34 @@ describe("a picker", () => {
     await xc.close();
   });
 
+  test("sees all that are listed also where that is another list than the call began with", async () => {
+    const list = (...addresses: string[]) =>
+      addresses.map((address) => ({ address, services: undefined }));
+    const { xc, fleet, discovery, clock } = noting([a]);
+    for (const address of [b, c]) fleet.add(address, foo(address));
+    fleet.kill(a);
+    discovery.refresh = async () => discovery.update(list(a, b));
+    expect(await xc.call("Foo.whoami")).toBe(b);
+
+    discovery.update(list(b));
+    await xc.call("Foo.whoami");
+    const call = xc.call("Foo.wait", undefined, { idempotent: true });
+    await settle();
+    discovery.update(list(b, c));
+    fleet.kill(b);
+    await clock.advance(100);
+    expect(told("pick").map((note) => note[2])).toEqual([
+      a,
+      `${a},${b}`,
+      b,
+      b,
+      `${b},${c}`,
+      `${b},${c}`,
+    ]);
+    call.catch(() => {});
+    await xc.close();
+  });
+
   test("learns how long the server had a call, without the dial", async () => {
     const { xc, fleet, clock } = noting([a]);
     const service = foo("a");
@@ -262,6 +299,25 @@ describe("a picker", () => {
       ["ended", b, "failed", 10, 10],
     ]);
     await xc.close();
+  });
+
+  test("that throws at what it is told costs neither a call nor its connection", async () => {
+    const warned: unknown[] = [];
+    const onWarning = ({ cause }: Error) => void warned.push(cause);
+    process.on("warning", onWarning);
+    const { xc, fleet } = setUp([a], { mode: "throwing when told" });
+    try {
+      await xc.call("Foo.whoami");
+      expect(await xc.call("Foo.whoami")).toBe(a);
+      const failed = await xc.call("Foo.fail").catch((thrown) => thrown);
+      expect(failed).toMatchObject({ code: "failed_precondition" });
+      expect(fleet.dials).toEqual([a]);
+      await settle();
+      expect(warned).toEqual([own, own, own]);
+    } finally {
+      process.off("warning", onWarning);
+      await xc.close();
+    }
   });
 
   test("learns nothing of a server where the time is over before anything is sent", async () => {
@@ -321,5 +377,21 @@ test("in mode consistent-hash calls of one key go to one server", async () => {
     seen.add(first);
   }
   expect(seen.size).toBe(3);
+  await xc.close();
+});
+
+test.each([5, null, {}])("%p is no key", async (key) => {
+  const { xc, fleet } = setUp([a, b], { mode: "consistent-hash" });
+  const options = { key: key as never };
+  for (const call of [
+    xc.call("Foo.whoami", undefined, options),
+    xc.notify("Foo.whoami", undefined, options),
+  ]) {
+    expect(await call.catch((thrown: unknown) => thrown)).toMatchObject({
+      code: "invalid_argument",
+      sent: false,
+    });
+  }
+  expect(fleet.dials).toEqual([]);
   await xc.close();
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { StaticDiscovery } from "../../src/discovery/static.ts";
 import { RpcError } from "../../src/errors.ts";
+import { CallError } from "../../src/xclient/call-error.ts";
 import { Hedging, type HedgedCall } from "../../src/xclient/hedging.ts";
 import { MethodLatency } from "../../src/xclient/method-latency.ts";
 import { type XCallOptions } from "../../src/xclient/call-options.ts";
@@ -135,6 +136,45 @@ describe("a hedged call", () => {
       }
       expect(await reply).toMatchObject({ code: "aborted" });
     }
+  });
+
+  test.each([
+    [false, false],
+    [false, true],
+    [true, false],
+  ])(
+    "fails with the attempts of both: sent is %p and %p",
+    async (...sent: [boolean, boolean]) => {
+      const { clock, hedging } = await setUpHedging();
+      const attempts = new Attempts(50);
+      const reply = hedging.run(attempts).catch((thrown) => thrown);
+      await clock.advance(50);
+      const tried = [
+        { address: a, code: "unavailable" },
+        { address: b, code: "aborted" },
+      ] as const;
+      for (const [index, attempt] of tried.entries()) {
+        const error = new RpcError(attempt.code, "no");
+        const isSent = sent[index] as boolean;
+        attempts.ends[index]?.reject(CallError.of(error, isSent, [attempt]));
+      }
+      expect(await reply).toMatchObject({
+        code: "unavailable",
+        sent: sent.includes(true),
+        attempts: tried,
+      });
+    },
+  );
+
+  test("fails as its first attempt where the second has asked nobody", async () => {
+    const { clock, hedging } = await setUpHedging();
+    const attempts = new Attempts(50);
+    const reply = hedging.run(attempts).catch((thrown) => thrown);
+    await clock.advance(50);
+    const own = CallError.of(new RpcError("unavailable", "no"), false, []);
+    attempts.ends[0]?.reject(own);
+    attempts.ends[1]?.reject(new RpcError("unavailable", "nobody is left"));
+    expect(await reply).toBe(own);
   });
 
   test("of ten calls one is made twice", async () => {

@@ -2,7 +2,7 @@ import type { Client } from "../client/client.ts";
 import type { Endpoint } from "../discovery/discovery.ts";
 
 /** A call's first attempt: who was picked for it, and when. */
-export class Begun {
+export class FirstAttempt {
   /** The servers that have the call's service. */
   readonly having: readonly Endpoint[];
   readonly endpoint: Endpoint;
