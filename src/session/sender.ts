@@ -147,9 +147,9 @@ export class Sender {
     this.#outbox.schedule();
   }
 
-  /** Appends pieces of large bodies while little else is queued. */
+  /** Appends pieces of large bodies while little else is queued, as many as go well in one write. */
   refill(buffer: SendBuffer): void {
-    while (this.#codec.heldBytes > 0 && buffer.length < pieceBytes) {
+    while (this.#codec.heldBytes > 0 && buffer.length < bulkFlushBytes) {
       this.#codec.writePiece(buffer);
       this.#itemBytes = 0;
     }

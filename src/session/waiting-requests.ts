@@ -72,6 +72,8 @@ export class WaitingRequests {
     if (this.#queue.length > 0) return;
     this.#over = undefined;
     this.#bySeq = undefined;
+    // A Map that is filled and emptied again keeps what was in it until a full collection.
+    this.#largeBytes = undefined;
   }
 
   clear(): void {

@@ -2,7 +2,10 @@ import type { RpcError } from "../errors.ts";
 
 /** Who is told what happens on a pipe. Its methods must not throw. */
 export interface PipeHandler {
-  /** Bytes came. The chunk is the handler's to keep and is not written to again. */
+  /**
+   * Bytes came. The chunk is the handler's to keep and is not written to again.
+   * Who hands it on to another handler has given it away.
+   */
   data(chunk: Uint8Array): void;
   /** After a write() that took less than it was given: there is room again. */
   drain(): void;

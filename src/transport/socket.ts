@@ -1,6 +1,7 @@
 import type { Socket } from "bun";
 import { outside } from "../base/outside.ts";
 import { RpcError } from "../errors.ts";
+import { giveChunk } from "../wire/chunk-memory.ts";
 import { EarlyEvents } from "./early-events.ts";
 import type { Pipe, PipeHandler } from "./pipe.ts";
 
@@ -81,6 +82,7 @@ export class SocketPipe implements Pipe {
 /** The handlers that every socket shares; each finds its pipe in `socket.data`. */
 export const socketEvents = {
   data(socket: Socket<SocketPipe>, chunk: Buffer): void {
+    giveChunk(chunk);
     socket.data.handler.data(chunk);
   },
   drain(socket: Socket<SocketPipe>): void {

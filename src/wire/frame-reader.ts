@@ -1,6 +1,7 @@
 import { RpcError } from "../errors.ts";
 import { asBuffer } from "./as-buffer.ts";
-import { headerBytes, maxContentBytes } from "./frame.ts";
+import { freeChunk } from "./chunk-memory.ts";
+import { headerBytes, kinds, maxContentBytes } from "./frame.ts";
 import { readUint32 } from "./little-endian.ts";
 
 /**
@@ -10,7 +11,9 @@ import { readUint32 } from "./little-endian.ts";
  * content is `bytes` from `start` to `end`, a view that lives until the next
  * call of push() or next(). false means "need more". A frame that lies whole
  * in a chunk is not copied; one that is torn is put together once, so the cost
- * is linear whatever the size of the pieces. Layout: PROTOCOL.md, "Frames".
+ * is linear whatever the size of the pieces. A torn piece of a body is not put
+ * together: each part of it comes as a piece, with `restBytes` to follow, so
+ * that its bytes are copied once, into their body. Layout: PROTOCOL.md, "Frames".
  */
 export class FrameReader {
   kind = 0;
@@ -21,6 +24,8 @@ export class FrameReader {
   bytes: Buffer = empty;
   start = 0;
   end = 0;
+  /** Bytes of the current frame that come as further ones with the same header; 0 of all but pieces. */
+  restBytes = 0;
 
   #chunk: Buffer = empty;
   #at = 0;
@@ -44,18 +49,13 @@ export class FrameReader {
    * @throws RpcError internal            a seq beyond 2^53-1
    */
   next(): boolean {
+    if (this.restBytes > 0) return this.#nextPart();
     if (this.#content !== undefined) return this.#nextTorn(this.#content);
     if (this.#headLength > 0) return this.#nextTornHead();
     const left = this.#chunk.length - this.#at;
     if (left >= headerBytes) {
-      this.#readHeader(this.#chunk, this.#at);
-      if (this.end <= this.#chunk.length) {
-        this.bytes = this.#chunk;
-        this.#at = this.end;
-        return true;
-      }
-      this.#at += headerBytes;
-      return this.#nextTorn(empty);
+      this.#readHeader(this.#chunk, this.#at, this.#at + headerBytes);
+      return this.#nextContent();
     }
     if (left > 0) {
       this.#head = Buffer.alloc(headerBytes);
@@ -67,6 +67,7 @@ export class FrameReader {
 
   /** Lets the chunk go, so that an idle connection keeps no memory for its last one. */
   #release(): void {
+    freeChunk(this.#chunk);
     this.bytes = this.#chunk = empty;
     this.#at = 0;
   }
@@ -82,9 +83,36 @@ export class FrameReader {
       return false;
     }
     this.#headLength = 0;
-    this.#readHeader(this.#head, 0);
+    this.#readHeader(this.#head, 0, this.#at);
     this.#head = empty;
-    return this.#nextTorn(empty);
+    return this.#nextContent();
+  }
+
+  #nextContent(): boolean {
+    if (this.end <= this.#chunk.length) {
+      this.bytes = this.#chunk;
+      this.#at = this.end;
+      return true;
+    }
+    this.#at = this.start;
+    if (this.kind !== kinds.piece) return this.#nextTorn(empty);
+    this.restBytes = this.end - this.start;
+    return this.#nextPart();
+  }
+
+  /** Moves to what the chunk has of a torn piece. */
+  #nextPart(): boolean {
+    const start = this.#at;
+    const end = Math.min(start + this.restBytes, this.#chunk.length);
+    if (start === end) {
+      this.#release();
+      return false;
+    }
+    this.bytes = this.#chunk;
+    this.start = start;
+    this.end = this.#at = end;
+    this.restBytes -= end - start;
+    return true;
   }
 
   /**
@@ -117,7 +145,8 @@ export class FrameReader {
     return true;
   }
 
-  #readHeader(bytes: Buffer, at: number): void {
+  /** @param start where the content begins, or will, in the chunk */
+  #readHeader(bytes: Buffer, at: number, start: number): void {
     const length = readUint32(bytes, at + 4);
     if (length > maxContentBytes) {
       throw new RpcError(
@@ -134,8 +163,8 @@ export class FrameReader {
     this.encoding = bytes[at + 2] as number;
     this.code = bytes[at + 3] as number;
     this.seq = high * 0x1_0000_0000 + readUint32(bytes, at + 8);
-    this.start = at + headerBytes;
-    this.end = this.start + length;
+    this.start = start;
+    this.end = start + length;
   }
 }
 

@@ -2,6 +2,8 @@
 const usualCapacity = 256;
 /** A buffer that has grown past this is let go once it is empty. */
 const keptCapacity = 256 * 1024;
+/** The largest array that is kept as the spare. */
+const spareCapacity = 2 * 1024 * 1024;
 /** A text longer than this is counted before room is made for it. */
 const countedLength = 4 * 1024;
 /** A text up to this long is written by a loop. */
@@ -10,6 +12,13 @@ const loopedLength = 16;
 const noBytes = new Uint8Array(0);
 const noView = new DataView(noBytes.buffer);
 const noText = Buffer.from(noBytes.buffer);
+
+/**
+ * A large array that a buffer has let go, for the next one that grows: a
+ * connection whose socket is often full would take, fill and drop one each
+ * time. One for the process.
+ */
+let spare: Uint8Array<ArrayBuffer> = noBytes;
 
 /**
  * Bytes on their way out: what is encoded is appended at `end`, what was sent
@@ -112,7 +121,10 @@ export class SendBuffer {
     this.start += count;
     if (this.start < this.end) return;
     this.start = this.end = 0;
-    if (this.bytes.length > keptCapacity) this.#adopt(0);
+    const { bytes } = this;
+    if (bytes.length <= keptCapacity) return;
+    if (bytes.length <= spareCapacity) spare = bytes;
+    this.#adopt(noBytes);
   }
 
   clear(): void {
@@ -129,11 +141,10 @@ export class SendBuffer {
       return;
     }
     const capacity = 2 ** Math.ceil(Math.log2(needed * 1.5));
-    this.#adopt(Math.max(this.#firstCapacity, capacity));
+    this.#adopt(takeRoom(Math.max(this.#firstCapacity, capacity)));
   }
 
-  #adopt(capacity: number): void {
-    const bytes = new Uint8Array(capacity);
+  #adopt(bytes: Uint8Array<ArrayBuffer>): void {
     bytes.set(this.pending());
     this.end -= this.start;
     this.start = 0;
@@ -141,4 +152,14 @@ export class SendBuffer {
     this.view = new DataView(bytes.buffer);
     this.#text = Buffer.from(bytes.buffer);
   }
+}
+
+/** An array of so many bytes or more, whatever they are: only what is written is sent. */
+function takeRoom(capacity: number): Uint8Array<ArrayBuffer> {
+  if (capacity > keptCapacity && capacity <= spare.length) {
+    const room = spare;
+    spare = noBytes;
+    return room;
+  }
+  return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer);
 }

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { RpcError } from "../../src/errors.ts";
 import { flags, headerBytes, kinds, pieceBytes } from "../../src/wire/frame.ts";
 import { defaultLimits } from "../../src/wire/limits.ts";
@@ -31,6 +31,22 @@ function seqsOf(bytes: Uint8Array, kind: number): number[] {
     at += headerBytes + view.getUint32(at + 4, true);
   }
   return seqs;
+}
+
+/** The sizes of the arrays that `read` makes for what it keeps. */
+function roomsTaken(read: () => void): number[] {
+  const rooms: number[] = [];
+  const original = Buffer.allocUnsafeSlow;
+  Buffer.allocUnsafeSlow = (size) => {
+    rooms.push(size);
+    return original(size);
+  };
+  try {
+    read();
+  } finally {
+    Buffer.allocUnsafeSlow = original;
+  }
+  return rooms;
 }
 
 function writeLarge(seq: number, pieces = 3): void {
@@ -458,6 +474,52 @@ describe("odd pieces", () => {
     expect(codeThrownBy(() => ends.dialled(piece(1, "1234")))).toBe("internal");
   });
 
+  test("beyond what was announced break the framing wherever they are torn", () => {
+    const long = piece(1, "1234");
+    for (let cut = headerBytes + 1; cut < long.length; cut++) {
+      ends = new Ends(binaryCodecType);
+      ends.dialled(announce(1, 3));
+      const begin = () => ends.dialled(long.subarray(0, cut));
+      expect(codeThrownBy(begin)).toBe("internal");
+      expect(ends.recorder.take()).toEqual([]);
+    }
+  });
+
+  test("that are torn make the same body", () => {
+    const bytes = Buffer.concat([announce(1, 5), piece(1, `"abc"`)]);
+    for (let cut = 0; cut < bytes.length; cut++) {
+      ends.dialled(bytes.subarray(0, cut));
+      expect(ends.recorder.take()).toEqual([]);
+      ends.dialled(bytes.subarray(cut));
+      expect(ends.recorder.takeOne()).toMatchObject({ reply: "abc" });
+      expect(ends.recorder.idleCount).toBe(0);
+    }
+  });
+
+  test("a part of a torn one is growth", () => {
+    writeLarge(1, 2);
+    ends.dial.writePiece(ends.out);
+    const bytes = takeOut();
+    ends.accepted(bytes.subarray(0, -1_000));
+    ends.accept.dropStalled?.(ends.recorder);
+    ends.accepted(bytes.subarray(-1_000, -500));
+    ends.accept.dropStalled?.(ends.recorder);
+    ends.accepted(bytes.subarray(-500));
+    ends.accepted(takeAll(ends.dial, ends.out));
+    expect(ends.recorder.takeOne()).toMatchObject({ kind: "request" });
+  });
+
+  test("a torn one whose call is taken back in between is dropped", () => {
+    const text = piece(1, `"abc"`);
+    ends.dialled(announce(1, 5));
+    ends.dialled(text.subarray(0, headerBytes + 2));
+    ends.dial.writeCancel(ends.out, 1);
+    ends.dialled(text.subarray(headerBytes + 2));
+    expect(ends.recorder.take()).toEqual([]);
+    ends.out.clear();
+    expect(ends.response(1)).toMatchObject({ reply: 1 });
+  });
+
   test("that make no body fail that call", () => {
     ends.dialled(announce(1, 2));
     ends.dialled(piece(1, "{{"));
@@ -475,22 +537,41 @@ describe("odd pieces", () => {
 
   test("room follows what came, not what was announced", () => {
     const { maxMessageBytes } = defaultLimits;
-    let roomBytes = 0;
-    const original = Buffer.allocUnsafeSlow;
-    Buffer.allocUnsafeSlow = (size) => {
-      roomBytes += size;
-      return original(size);
-    };
-    try {
+    const rooms = roomsTaken(() => {
       for (let seq = 1; seq <= 16; seq++) {
         ends.dialled(announce(seq, maxMessageBytes));
         ends.dialled(piece(seq, "x"));
       }
+    });
+    expect(rooms).toEqual(Array(4).fill(128 * 1024));
+  });
+
+  test("of the largest body are copied once, but for the first two", () => {
+    const { maxMessageBytes } = defaultLimits;
+    ends.dial.writeRequest(ends.out, headOf(), new Uint8Array(maxMessageBytes));
+    const bytes = takeAll(ends.dial, ends.out);
+    let copiedBytes = 0;
+    const { set } = Uint8Array.prototype;
+    const counting = spyOn(Uint8Array.prototype, "set").mockImplementation(
+      function (this: Uint8Array, source: ArrayLike<number>, at?: number) {
+        copiedBytes += source.length;
+        set.call(this, source, at);
+      },
+    );
+    let rooms: number[];
+    try {
+      rooms = roomsTaken(() => {
+        // As a socket gives them.
+        for (let at = 0; at < bytes.length; at += 512 * 1024) {
+          ends.accepted(bytes.subarray(at, at + 512 * 1024));
+        }
+      });
     } finally {
-      Buffer.allocUnsafeSlow = original;
+      counting.mockRestore();
     }
-    expect(roomBytes).toBeLessThanOrEqual(16 * 128 * 1024);
-    expect(roomBytes).toBeGreaterThan(0);
+    expect(rooms).toEqual([128 * 1024, maxMessageBytes]);
+    expect(copiedBytes).toBe(maxMessageBytes + 128 * 1024);
+    expect(ends.recorder.takeOne()).toMatchObject({ kind: "request" });
   });
 });
 

@@ -26,8 +26,9 @@ export class WatchedPipe implements Pipe {
   attach(handler: PipeHandler): void {
     this.#pipe.attach({
       data: (chunk) => {
-        handler.data(chunk);
+        // A large chunk is empty once it was read (wire/chunk-memory.ts).
         this.#readBytes += chunk.length;
+        handler.data(chunk);
         this.#watcher.onRead?.(this.#readBytes);
       },
       drain: () => handler.drain(),

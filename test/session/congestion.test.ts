@@ -278,7 +278,7 @@ describe("a request that stops half-way", () => {
     });
     await peer.heard();
     far.pause();
-    peer.codec.writeRequest(peer.out, headOf(1, "text"), 300_000);
+    peer.codec.writeRequest(peer.out, headOf(1, "text"), 900_000);
     sayHalf(peer, 2);
     // This end stops reading, and its peer takes the answer bit by bit.
     for (let turn = 0; turn < 3; turn++) {
@@ -293,7 +293,7 @@ describe("a request that stops half-way", () => {
     await clock.advance(99);
     peer.say(() => {});
     await peer.heard();
-    expect(end.foo.started).toEqual([300_000, "x".repeat(100_000)]);
+    expect(end.foo.started).toEqual([900_000, "x".repeat(100_000)]);
   });
 
   test("leaves no timer behind when the connection ends", async () => {

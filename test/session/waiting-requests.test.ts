@@ -1,3 +1,4 @@
+import { edenGC, fullGC, heapStats } from "bun:jsc";
 import { beforeEach, expect, test } from "bun:test";
 import { Invocation } from "../../src/service/invocation.ts";
 import { silentPeer } from "../../src/service/silent-peer.ts";
@@ -73,4 +74,28 @@ test("clear() forgets all of it", () => {
   expect(waiting.length).toBe(0);
   expect(waiting.largeBytes).toBe(0);
   expect(waiting.takeOver(push(1))).toBe(false);
+});
+
+test("large arguments are collected soon after they were taken out", () => {
+  const chunk = () => {
+    const peer = silentPeer("memory");
+    for (let seq = 1; seq <= 8; seq++) {
+      const args = new Float64Array(1);
+      const request = new Invocation(seq, "Foo.echo", args, 0, false, peer);
+      waiting.push(request, 1);
+    }
+    for (;;) {
+      const request = waiting.shift();
+      if (request === undefined) break;
+      waiting.takeLargeBytes(request);
+    }
+    waiting.tidy();
+  };
+  const arrays = () => heapStats().objectTypeCounts.Float64Array ?? 0;
+  for (let count = 0; count < 4; count++) chunk();
+  fullGC();
+  const before = arrays();
+  for (let count = 0; count < 100; count++) chunk();
+  edenGC();
+  expect(arrays() - before).toBeLessThan(80);
 });

@@ -3,7 +3,8 @@ import { parseAddress } from "../../src/transport/address.ts";
 import { dialPipe } from "../../src/transport/dial.ts";
 import { listenPipes } from "../../src/transport/listen.ts";
 import type { Pipe } from "../../src/transport/pipe.ts";
-import { PipeEar } from "../support/pipe-ear.ts";
+import { freeChunk } from "../../src/wire/chunk-memory.ts";
+import { PipeEar, writeAll } from "../support/pipe-ear.ts";
 
 // What every pipe does is in conformance/pipe.test.ts.
 
@@ -45,4 +46,26 @@ test("a reset is told as one", async () => {
   expect(farEar.closes).toMatchObject([
     { code: "unavailable", cause: { code: "ECONNRESET" } },
   ]);
+});
+
+test("a large chunk is its reader's to free, and nobody else's memory", async () => {
+  const { near, nearEar, farEar } = await setUp();
+  const bytes = Buffer.alloc(1024 * 1024, 7);
+  const largestOf = (chunks: Uint8Array[]) =>
+    chunks.reduce((one, other) => (other.length > one.length ? other : one));
+  // The kernel decides how much there is at a time.
+  let sentBytes = 0;
+  do {
+    await writeAll(near, nearEar, bytes);
+    sentBytes += bytes.length;
+    await farEar.until(() => farEar.byteCount === sentBytes);
+  } while (largestOf(farEar.chunks).length < 64 * 1024);
+  const largest = largestOf(farEar.chunks);
+  const restBytes = sentBytes - largest.length;
+  freeChunk(largest);
+  expect(farEar.byteCount).toBe(restBytes);
+  const others = farEar.chunks.filter((chunk) => chunk !== largest);
+  expect(Buffer.concat(others).every((byte) => byte === 7)).toBe(true);
+  near.abort();
+  await farEar.until(() => farEar.closes.length > 0);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { randomIndex } from "../../src/base/random.ts";
-import { headerBytes, maxContentBytes } from "../../src/wire/frame.ts";
+import { headerBytes, kinds, maxContentBytes } from "../../src/wire/frame.ts";
 import { FrameReader } from "../../src/wire/frame-reader.ts";
 import { codeThrownBy } from "../codec/code-thrown-by.ts";
 import { testRandom } from "../support/seed.ts";
@@ -37,12 +37,14 @@ function frameOf(part: Partial<Frame>): Frame {
 }
 
 function readFrames(reader: FrameReader, into: Frame[]): void {
-  while (reader.next()) {
-    const { kind, flags, encoding, code, seq, bytes, start, end } = reader;
-    expect(end <= bytes.length).toBe(true);
-    const content = bytes.toString("utf8", start, end);
-    into.push({ kind, flags, encoding, code, seq, content });
-  }
+  while (reader.next()) readCurrent(reader, into);
+}
+
+function readCurrent(reader: FrameReader, into: Frame[]): void {
+  const { kind, flags, encoding, code, seq, bytes, start, end } = reader;
+  expect(end <= bytes.length).toBe(true);
+  const content = bytes.toString("utf8", start, end);
+  into.push({ kind, flags, encoding, code, seq, content });
 }
 
 const session = [
@@ -107,6 +109,71 @@ describe("FrameReader", () => {
     }
   });
 
+  test("gives a torn piece in parts, uncopied, and says what is to follow", () => {
+    const content = Buffer.from("a piece of a body");
+    const piece = encode(
+      frameOf({ kind: kinds.piece, seq: 7, content: content.toString() }),
+    );
+    const all = Buffer.concat([bytes, piece, bytes]);
+    const from = bytes.length + headerBytes;
+    for (let cut = from - headerBytes; cut <= from + content.length; cut++) {
+      for (const next of [1, 3, all.length]) {
+        const reader = new FrameReader();
+        const chunks = [
+          all.subarray(0, cut),
+          all.subarray(cut, cut + next),
+          all.subarray(cut + next),
+        ];
+        const frames: Frame[] = [];
+        const body: Buffer[] = [];
+        for (const chunk of chunks) {
+          reader.push(chunk);
+          while (reader.next()) {
+            const { kind, start, end, restBytes } = reader;
+            if (kind !== kinds.piece) {
+              readCurrent(reader, frames);
+              continue;
+            }
+            expect([reader.seq, reader.bytes === chunk]).toEqual([7, true]);
+            expect(end).toBeGreaterThan(start);
+            body.push(reader.bytes.subarray(start, end));
+            const here = Buffer.concat(body).length;
+            expect(here + restBytes).toBe(content.length);
+          }
+        }
+        expect(frames).toEqual([...session, ...session]);
+        expect(Buffer.concat(body)).toEqual(content);
+      }
+    }
+  });
+
+  test("a piece without bytes comes once, however it is torn", () => {
+    const piece = encode(frameOf({ kind: kinds.piece }));
+    for (let cut = 0; cut <= piece.length; cut++) {
+      const reader = new FrameReader();
+      const frames: Frame[] = [];
+      for (const part of [piece.subarray(0, cut), piece.subarray(cut)]) {
+        reader.push(part);
+        readFrames(reader, frames);
+      }
+      expect(frames).toEqual([frameOf({ kind: kinds.piece })]);
+    }
+  });
+
+  test("does not copy a content that lies whole behind a torn header", () => {
+    const reader = new FrameReader();
+    reader.push(bytes.subarray(0, 5));
+    expect(reader.next()).toBe(false);
+    const rest = bytes.subarray(5);
+    reader.push(rest);
+    expect(reader.next()).toBe(true);
+    expect(reader.bytes === rest).toBe(true);
+    const frames: Frame[] = [];
+    readCurrent(reader, frames);
+    readFrames(reader, frames);
+    expect(frames).toEqual(session);
+  });
+
   test.each([maxContentBytes + 1, 2 ** 31, 2 ** 32 - 1])(
     "refuses a content of %p bytes, whole or torn, keeping nothing for it",
     (length) => {
@@ -141,11 +208,13 @@ describe("FrameReader", () => {
   });
 
   test("lets the chunk go when it needs more", () => {
-    for (const chunk of [bytes, bytes.subarray(0, bytes.length - 1)]) {
+    const piece = encode(frameOf({ kind: kinds.piece, content: "abc" }));
+    const torn = [bytes, piece].map((each) => each.subarray(0, -1));
+    for (const chunk of [bytes, ...torn]) {
       const reader = new FrameReader();
       reader.push(chunk);
       while (reader.next());
-      expect(reader.bytes.buffer).not.toBe(bytes.buffer);
+      expect(reader.bytes.buffer === chunk.buffer).toBe(false);
     }
   });
 

@@ -126,6 +126,47 @@ describe("SendBuffer", () => {
     expect(textOf(out)).toBe("again");
   });
 
+  test("a large buffer that was let go is the next one that grows", () => {
+    const first = new SendBuffer();
+    first.writeBytes(new Uint8Array(1 << 20).fill(7));
+    const { bytes } = first;
+    first.clear();
+    const second = new SendBuffer();
+    second.writeText("small");
+    expect(second.bytes === bytes).toBe(false);
+    second.writeBytes(new Uint8Array(300_000));
+    expect(second.bytes === bytes).toBe(true);
+    expect(Buffer.from(second.pending().subarray(0, 5)).toString()).toBe(
+      "small",
+    );
+    expect(
+      second
+        .pending()
+        .subarray(5)
+        .every((byte) => byte === 0),
+    ).toBe(true);
+    // It is nobody else's meanwhile.
+    const third = new SendBuffer();
+    third.writeBytes(new Uint8Array(300_000));
+    expect(third.bytes === bytes).toBe(false);
+  });
+
+  test("one over 2 MiB is not kept, nor one that is smaller than what is needed taken", () => {
+    const huge = new SendBuffer();
+    huge.writeBytes(new Uint8Array(3 << 20));
+    const { bytes } = huge;
+    huge.clear();
+    const next = new SendBuffer();
+    next.writeBytes(new Uint8Array(300_000));
+    expect(next.bytes === bytes).toBe(false);
+    const kept = next.bytes;
+    next.clear();
+    const larger = new SendBuffer();
+    larger.writeBytes(new Uint8Array(1 << 20));
+    expect(larger.bytes === kept).toBe(false);
+    expect(larger.length).toBe(1 << 20);
+  });
+
   test("takes no three bytes a character for a long text", () => {
     const out = new SendBuffer();
     const length = 3 << 20;

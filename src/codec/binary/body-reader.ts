@@ -119,7 +119,7 @@ export class BodyReader {
 
   /** @throws RpcError internal  more bytes than were announced: the framing is broken */
   readPiece(inbound: Inbound): void {
-    const { seq, flags: flag, bytes, start, end } = this.#frames;
+    const { seq, flags: flag, bytes, start, end, restBytes } = this.#frames;
     if (start === end) {
       inbound.idle();
       return;
@@ -135,7 +135,7 @@ export class BodyReader {
         );
       return;
     }
-    const body = partial.add(seq, bytes.subarray(start, end));
+    const body = partial.add(seq, bytes.subarray(start, end), restBytes);
     if (body === undefined) return;
     const { message, encoding, plainBytes } = body.head;
     let value: unknown;

@@ -14,11 +14,16 @@ export interface PartialBody<Head> {
 /** Largest messages that may be half here: as many as a sender has in rotation. */
 const maxLargest = 4;
 
+/** The room of a body until more of it has come. */
 const firstCapacity = 128 * 1024;
+
+const noBytes = Buffer.alloc(0);
 
 /**
  * The bodies of one direction that are half here, by seq. Memory follows what
- * came, not what was declared: room doubles up to the declared total. The
+ * came, not what was declared: a body has little room until that is full. Then
+ * it gets all of it, which the system counts page by page as it is written to;
+ * so its bytes are copied once, where doubling copied them 2.4 times. The
  * number of bodies with bytes is limited and the sum of their totals, too, and
  * so is the number of announced ones. Items of streams are bodies like others.
  */
@@ -65,7 +70,7 @@ export class PartialBodies<Head> {
     this.#bodies.set(seq, {
       head,
       totalBytes,
-      bytes: Buffer.alloc(0),
+      bytes: noBytes,
       length: 0,
       hasGrown: false,
     });
@@ -75,13 +80,18 @@ export class PartialBodies<Head> {
    * Adds a piece; returns the body when it is whole. A piece of a body that is
    * not known is dropped: its call is over.
    *
+   * @param restBytes of the same piece, still to come
    * @throws RpcError internal            more bytes than were announced: the framing is broken
    */
-  add(seq: number, piece: Uint8Array): PartialBody<Head> | undefined {
+  add(
+    seq: number,
+    piece: Uint8Array,
+    restBytes = 0,
+  ): PartialBody<Head> | undefined {
     const body = this.#bodies.get(seq);
     if (body === undefined || piece.length === 0) return undefined;
     const length = body.length + piece.length;
-    if (length > body.totalBytes) {
+    if (length + restBytes > body.totalBytes) {
       throw new RpcError("internal", "a body is longer than was announced");
     }
     if (body.length === 0) {
@@ -90,8 +100,10 @@ export class PartialBodies<Head> {
     }
     body.hasGrown = true;
     if (length > body.bytes.length) {
+      const { totalBytes } = body;
+      const isBegun = length > firstCapacity;
       const grown = Buffer.allocUnsafeSlow(
-        Math.min(body.totalBytes, Math.max(firstCapacity, length * 2)),
+        isBegun ? totalBytes : Math.min(totalBytes, firstCapacity),
       );
       grown.set(body.bytes.subarray(0, body.length));
       body.bytes = grown;
