@@ -3,8 +3,19 @@ import type { Clock } from "../base/clock.ts";
 import { SendBuffer } from "../wire/send-buffer.ts";
 import type { Pipe } from "./pipe.ts";
 
-/** From so many waiting bytes on they are flushed at once, so that both ends work at the same time. */
-const flushBytes = 4 * 1024;
+/**
+ * From so many waiting messages and bytes on they are flushed at once, so that
+ * both ends work at the same time. Both: where few messages made so many
+ * bytes, a write and a wake-up of the peer for each cost more than is won.
+ * Messages of 1 to 20 KB take half the CPU time that they take with bytes alone.
+ *
+ * The bytes double with each flush of a turn, since the first one is there to
+ * wake the peer up: with 64 calls in flight, which come to 3 KiB, both ends
+ * have work then, which makes 1.4 to 2.2 times as many calls a second.
+ */
+const flushMessages = 16;
+const firstFlushBytes = 1024;
+const lastFlushBytes = 8 * 1024;
 
 /**
  * The same for what need not leave at once, such as items of a stream: two and
@@ -31,8 +42,9 @@ export interface OutboxOptions {
 
 /**
  * The one queue in front of a pipe's write(): messages are appended to
- * `buffer` and leave together, once a tick or as soon as 4 KiB wait. Nothing
- * else writes to the pipe. What the kernel refuses stays, in order.
+ * `buffer` and leave together, once a tick or as soon as 16 of them wait that
+ * come to 1 KiB (then 2, 4, 8), or 192 KiB. Nothing else writes to the pipe.
+ * What the kernel refuses stays, in order.
  */
 export class Outbox implements AlarmOwner {
   readonly buffer = new SendBuffer();
@@ -42,12 +54,16 @@ export class Outbox implements AlarmOwner {
   readonly #stall: Alarm;
   readonly #flushScheduled = (): void => {
     this.#isScheduled = false;
+    this.#flushBytes = firstFlushBytes;
     this.flush();
   };
   readonly #flushSoon = (): void => {
     this.#isScheduledSoon = false;
     if (this.buffer.length > 0) this.flush();
   };
+  /** Since the last flush. */
+  #messages = 0;
+  #flushBytes = firstFlushBytes;
   #isScheduled = false;
   #isScheduledSoon = false;
   #isBlocked = false;
@@ -79,10 +95,14 @@ export class Outbox implements AlarmOwner {
     return this.#takenBytes + this.buffer.length;
   }
 
-  /** Makes sure that what was appended goes out. */
+  /** Makes sure that the message that was appended goes out. */
   schedule(): void {
     if (this.#isBlocked) return;
-    if (this.buffer.length >= flushBytes) {
+    const { length } = this.buffer;
+    const isMuch =
+      ++this.#messages >= flushMessages && length >= this.#flushBytes;
+    if (isMuch || length >= bulkFlushBytes) {
+      this.#flushBytes = Math.min(this.#flushBytes * 2, lastFlushBytes);
       this.flush();
     } else if (!this.#isScheduled) {
       this.#isScheduled = true;
@@ -127,6 +147,7 @@ export class Outbox implements AlarmOwner {
 
   flush(): void {
     if (this.#isBlocked || this.#isClosed) return;
+    this.#messages = 0;
     const { buffer } = this;
     const takenBefore = this.#takenBytes;
     for (;;) {

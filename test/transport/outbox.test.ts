@@ -71,13 +71,53 @@ describe("coalescing", () => {
     expect(outbox.queuedBytes).toBe(0);
   });
 
-  test("4 KiB leave at once", () => {
+  test("16 messages of together 1 KiB leave at once", () => {
     const { pipe, send } = setUp();
-    const half = "x".repeat(2_048);
-    send(half);
+    const message = "x".repeat(100);
+    for (let count = 1; count < 16; count++) send(message);
     expect(pipe.writes).toEqual([]);
-    send(half);
-    expect(pipe.writes).toEqual([half + half]);
+    send(message);
+    expect(pipe.writes).toEqual([message.repeat(16)]);
+  });
+
+  test("so many wait where they are small", () => {
+    const { pipe, send } = setUp();
+    for (let count = 0; count < 40; count++) send("x".repeat(25));
+    expect(pipe.writes).toEqual([]);
+    send("x".repeat(24));
+    expect(pipe.writes).toHaveLength(1);
+  });
+
+  test("each write of a turn is twice the one before, up to 8 KiB", async () => {
+    const { pipe, send } = setUp();
+    const lengths = () => pipe.writes.splice(0).map(({ length }) => length);
+    for (let count = 0; count < 900; count++) send("x".repeat(32));
+    const kib = 1024;
+    const first = [kib, 2 * kib, 4 * kib, 8 * kib];
+    expect(lengths()).toEqual([...first, 8 * kib]);
+    await settle();
+    expect(lengths()).toEqual([900 * 32 - 23 * kib]);
+    for (let count = 0; count < 32; count++) send("x".repeat(32));
+    expect(lengths()).toEqual([kib]);
+  });
+
+  test("16 messages make each of them", () => {
+    const { pipe, send } = setUp();
+    const message = "x".repeat(300);
+    for (let count = 1; count < 32; count++) send(message);
+    expect(pipe.writes).toHaveLength(1);
+    send(message);
+    expect(pipe.writes).toHaveLength(2);
+  });
+
+  test("few large ones leave together, up to 192 KiB", () => {
+    const { pipe, send } = setUp();
+    const message = "x".repeat(64 * 1024);
+    send(message);
+    send(message);
+    expect(pipe.writes).toEqual([]);
+    send(message);
+    expect(pipe.writes).toEqual([message.repeat(3)]);
   });
 
   test("nothing is written where nothing is queued", async () => {
