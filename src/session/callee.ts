@@ -17,12 +17,16 @@ export interface CalleeOptions extends HandlersOptions {
   maxStreams: number;
   /** Whether requests wait while too much is queued: never at the dialling end, or both ends would wait. */
   yieldsToCongestion: boolean;
-  /** Where they do not wait: told when the peer asks on and on, and does not read the answers. */
-  onFlooded(): void;
+}
+
+/** Whose serving half it is. */
+export interface CalleeOwner {
+  /** Where requests do not wait: the peer asks on and on, and does not read the answers. */
+  flooded(): void;
   /** Asks for more bytes, or for none. */
   setPaused(isPaused: boolean): void;
-  /** Told when handlers have ended and their answers are queued. */
-  onSettled(): void;
+  /** Handlers have ended and their answers are queued. */
+  settled(): void;
 }
 
 /**
@@ -31,6 +35,7 @@ export interface CalleeOptions extends HandlersOptions {
  */
 export class Callee {
   readonly #sender: Sender;
+  readonly #owner: CalleeOwner;
   readonly #options: CalleeOptions;
   readonly #handlers: Handlers;
   readonly #peer: Peer;
@@ -52,8 +57,14 @@ export class Callee {
   #isRefusing = false;
   #hasEnded = false;
 
-  constructor(sender: Sender, flow: Flow, options: CalleeOptions) {
+  constructor(
+    sender: Sender,
+    flow: Flow,
+    owner: CalleeOwner,
+    options: CalleeOptions,
+  ) {
     this.#sender = sender;
+    this.#owner = owner;
     this.#flow = flow;
     this.#streams = new ServedStreams(sender, flow, options.maxStreams);
     this.#options = options;
@@ -213,7 +224,7 @@ export class Callee {
   resume(): void {
     if (!this.#isPaused || this.#isAdvancing) return;
     this.advance();
-    this.#options.onSettled();
+    this.#owner.settled();
   }
 
   /** The connection has ended for `reason`: nobody can be answered. */
@@ -253,7 +264,7 @@ export class Callee {
   settled(): void {
     this.#held?.sweep();
     if (this.#isPaused) this.resume();
-    else this.#options.onSettled();
+    else this.#owner.settled();
   }
 
   /** The caller breaks the protocol for one call: where that runs, it fails. */
@@ -289,8 +300,8 @@ export class Callee {
   }
 
   #checkFlood(): void {
-    const { yieldsToCongestion, onFlooded } = this.#options;
-    if (!yieldsToCongestion && this.#sender.isFlooded) onFlooded();
+    const { yieldsToCongestion } = this.#options;
+    if (!yieldsToCongestion && this.#sender.isFlooded) this.#owner.flooded();
   }
 
   /** A codec with cancels is read on past the limit of handlers: cancels, and answers, must get through. */
@@ -305,7 +316,7 @@ export class Callee {
   #pauseIf(mustPause: boolean): void {
     if (mustPause === this.#isPaused || this.#hasEnded) return;
     this.#isPaused = mustPause;
-    this.#options.setPaused(mustPause);
+    this.#owner.setPaused(mustPause);
   }
 }
 

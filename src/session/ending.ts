@@ -19,10 +19,14 @@ export interface EndingOptions {
   callee: Callee;
   clock: Clock;
   onEvent: OnEvent;
-  /** Told once, in front of the calls: nothing more is read or granted. */
-  onEnded(reason: RpcError): void;
-  /** Told once: the connection is gone. */
-  onClosed(): void;
+}
+
+/** Whose ending it is; each is told once. */
+export interface EndingOwner {
+  /** In front of the calls: nothing more is read or granted. */
+  ending(reason: RpcError): void;
+  /** The connection is gone. */
+  gone(): void;
 }
 
 /**
@@ -40,6 +44,7 @@ export interface EndingOptions {
  * nothing is read or written but what was queued. The first reason counts.
  */
 export class Ending {
+  readonly #owner: EndingOwner;
   readonly #options: EndingOptions;
   readonly #closed = Promise.withResolvers<void>();
   /** Why the connection ends as soon as nothing runs. */
@@ -54,7 +59,8 @@ export class Ending {
   /** Cuts a connection that the peer does not end. */
   #reset: Timer | undefined;
 
-  constructor(options: EndingOptions) {
+  constructor(owner: EndingOwner, options: EndingOptions) {
+    this.#owner = owner;
     this.#options = options;
   }
 
@@ -191,13 +197,13 @@ export class Ending {
   close(error: RpcError | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { pipe, outbox, onClosed } = this.#options;
+    const { pipe, outbox } = this.#options;
     const closed = `the connection to ${pipe.peer} was closed`;
     this.#begin(error ?? new RpcError("unavailable", closed), false);
     outbox.close();
     this.#reset?.cancel();
     this.#closed.resolve();
-    onClosed();
+    this.#owner.gone();
   }
 
   /** Ends a connection that is to, where nothing runs on it any more. */
@@ -222,9 +228,9 @@ export class Ending {
   /** The one path to the end; the first reason counts. */
   #begin(reason: RpcError, isFlushed: boolean): void {
     if (this.#reason !== undefined) return;
-    const { caller, callee, onEnded } = this.#options;
+    const { caller, callee } = this.#options;
     this.#reason = reason;
-    onEnded(reason);
+    this.#owner.ending(reason);
     callee.end(reason);
     caller.end(reason, isFlushed);
   }

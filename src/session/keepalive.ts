@@ -93,24 +93,24 @@ export interface KeepAliveOwner {
   /** Whether calls are in flight, streams among them. */
   isBusy(): boolean;
   /** Sends a ping. */
-  ping(): void;
+  sendPing(): void;
   /** The peer has vanished: told once, and nothing behind it. */
-  dead(): void;
+  vanished(): void;
 }
 
 /**
  * Finds out that a peer has vanished without a word: a cable that was pulled,
  * a machine that lost its power, a firewall that forgot the connection.
  *
- * | state  | what happens                                        | told   | next           |
- * | ------ | --------------------------------------------------- | ------ | -------------- |
- * | off    | start()                                             |        | silent         |
- * | silent | heard()                                             |        | silent, from 0 |
- * | silent | silent for busyMs with calls in flight, else idleMs | ping() | pinged, from 0 |
- * | pinged | heard()                                             |        | silent, from 0 |
- * | pinged | silent for timeoutMs                                | dead() | off            |
- * | any    | pause(): its time stands until resume()             |        | the same       |
- * | any    | stop()                                              |        | off            |
+ * | state  | what happens                                        | told       | next           |
+ * | ------ | --------------------------------------------------- | ---------- | -------------- |
+ * | off    | start()                                             |            | silent         |
+ * | silent | heard()                                             |            | silent, from 0 |
+ * | silent | silent for busyMs with calls in flight, else idleMs | sendPing() | pinged, from 0 |
+ * | pinged | heard()                                             |            | silent, from 0 |
+ * | pinged | silent for timeoutMs                                | vanished() | off            |
+ * | any    | pause(): its time stands until resume()             |            | the same       |
+ * | any    | stop()                                              |            | off            |
  *
  * Life is heard(), whatever was said: it sets a boolean, which costs less than
  * 1 ns where clock.now() costs 33. The instant is that of the next round, a
@@ -205,7 +205,7 @@ export class KeepAlive {
   #judge(): void {
     if (this.#silentMs < this.#timeoutMs) return;
     this.stop();
-    this.#owner.dead();
+    this.#owner.vanished();
   }
 
   #pingIfDue(): void {
@@ -213,6 +213,6 @@ export class KeepAlive {
     if (this.#silentMs < dueMs) return;
     this.#isPinged = true;
     this.#silentMs = 0;
-    this.#owner.ping();
+    this.#owner.sendPing();
   }
 }

@@ -6,12 +6,12 @@ import type { Pipe, PipeHandler } from "../transport/pipe.ts";
 import { pieceBytes } from "../wire/frame.ts";
 import type { Metadata } from "../wire/metadata.ts";
 import type { SendBuffer } from "../wire/send-buffer.ts";
-import { Callee } from "./callee.ts";
+import { Callee, type CalleeOwner } from "./callee.ts";
 import { Caller } from "./caller.ts";
-import { Ending } from "./ending.ts";
+import { Ending, type EndingOwner } from "./ending.ts";
 import { Flow } from "./flow.ts";
 import { Intake } from "./intake.ts";
-import { KeepAlive } from "./keepalive.ts";
+import { KeepAlive, type KeepAliveOwner } from "./keepalive.ts";
 import { Opening } from "./opening.ts";
 import type { PendingCall } from "./pending-call.ts";
 import { type ConnectionInbound, Routing } from "./routing.ts";
@@ -32,7 +32,15 @@ import { peerOf } from "./session-peer.ts";
  * It ends on one path, that of its Ending: by shutdown(), abort() or finish(),
  * by the peer, by broken framing or by a peer that takes no bytes.
  */
-export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
+export class Session
+  implements
+    PipeHandler,
+    OutboxOwner,
+    ConnectionInbound,
+    CalleeOwner,
+    KeepAliveOwner,
+    EndingOwner
+{
   readonly #pipe: Pipe;
   readonly #options: SessionOptions;
   readonly #outbox: Outbox;
@@ -59,7 +67,7 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
     this.#sender = new Sender(codec, this.#outbox, limits);
     this.#flow = new Flow(this.#sender, limits);
     this.#caller = new Caller(this.#sender, this.#flow, clock);
-    this.#callee = new Callee(this.#sender, this.#flow, {
+    this.#callee = new Callee(this.#sender, this.#flow, this, {
       services: options.services,
       clock,
       handleTimeoutMs: options.handleTimeoutMs,
@@ -69,17 +77,9 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
       onEvent,
       peer: peerOf(this, pipe.peer, options),
       yieldsToCongestion: role === "accept",
-      onFlooded: () => this.#cutFlood(),
-      setPaused: (isPaused) => this.#intake.setPaused(isPaused),
-      onSettled: () => this.#ending.endIfFinished(),
     });
     if (codec.session !== undefined) {
-      this.#keepAlive = new KeepAlive(clock, options.keepAlive, {
-        isBusy: () => this.#ending.activeCount > 0,
-        ping: () => this.#sender.ping(0),
-        dead: () =>
-          this.#cutNow("unavailable", "has vanished: it did not answer a ping"),
-      });
+      this.#keepAlive = new KeepAlive(clock, options.keepAlive, this);
     }
     const routing = new Routing(
       this.#caller,
@@ -96,7 +96,7 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
       mayBeginWithLineFeed: role === "accept",
       keepAlive: this.#keepAlive,
     });
-    this.#ending = new Ending({
+    this.#ending = new Ending(this, {
       role,
       pipe,
       outbox: this.#outbox,
@@ -105,12 +105,6 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
       callee: this.#callee,
       clock,
       onEvent,
-      onEnded: (reason) => {
-        this.#intake.stop();
-        this.#opening.end(reason);
-        this.#flow.end();
-      },
-      onClosed: () => options.onClose(this),
     });
     this.#opening = new Opening({
       codec,
@@ -283,13 +277,49 @@ export class Session implements PipeHandler, OutboxOwner, ConnectionInbound {
     this.#cutNow("unavailable", `took no bytes for ${stallTimeoutMs} ms`);
   }
 
+  // CalleeOwner
+
   /** The dialling end reads on however much is queued, so a peer that asks and does not read is cut. */
-  #cutFlood(): void {
+  flooded(): void {
     if (this.#ending.hasBegun) return;
     this.#cutNow(
       "resource_exhausted",
       "sends requests and does not read the answers",
     );
+  }
+
+  setPaused(isPaused: boolean): void {
+    this.#intake.setPaused(isPaused);
+  }
+
+  settled(): void {
+    this.#ending.endIfFinished();
+  }
+
+  // KeepAliveOwner
+
+  isBusy(): boolean {
+    return this.#ending.activeCount > 0;
+  }
+
+  sendPing(): void {
+    this.#sender.ping(0);
+  }
+
+  vanished(): void {
+    this.#cutNow("unavailable", "has vanished: it did not answer a ping");
+  }
+
+  // EndingOwner
+
+  ending(reason: RpcError): void {
+    this.#intake.stop();
+    this.#opening.end(reason);
+    this.#flow.end();
+  }
+
+  gone(): void {
+    this.#options.onClose(this);
   }
 
   /** @param what the peer does, or does not */

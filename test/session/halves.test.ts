@@ -3,7 +3,7 @@ import type { RequestHead } from "../../src/codec/codec.ts";
 import { RpcError } from "../../src/errors.ts";
 import { silentPeer } from "../../src/service/silent-peer.ts";
 import { Services } from "../../src/service/services.ts";
-import { Callee } from "../../src/session/callee.ts";
+import { Callee, type CalleeOwner } from "../../src/session/callee.ts";
 import { Caller } from "../../src/session/caller.ts";
 import { Flow } from "../../src/session/flow.ts";
 import type { Sender } from "../../src/session/sender.ts";
@@ -133,7 +133,12 @@ describe("the callee's half", () => {
     };
     const wait = () => new Promise<never>(() => {});
     services.register({ echo, wait }, "Foo");
-    const callee = new Callee(sender.asSender(), sender.flow, {
+    const owner: CalleeOwner = {
+      flooded() {},
+      setPaused: (isPaused) => void paused.push(isPaused),
+      settled: () => void settledCount++,
+    };
+    const callee = new Callee(sender.asSender(), sender.flow, owner, {
       services,
       clock: new ManualClock(),
       handleTimeoutMs: 0,
@@ -143,9 +148,6 @@ describe("the callee's half", () => {
       interceptors: [],
       maxStreams: 10,
       yieldsToCongestion: true,
-      onFlooded() {},
-      setPaused: (isPaused) => void paused.push(isPaused),
-      onSettled: () => void settledCount++,
     });
     sender.flushed = () => callee.resume();
     const read = (count: number) => {

@@ -18,8 +18,8 @@ function watched(clock: ManualClock, options = design) {
   const owner = {
     busy: false,
     isBusy: () => owner.busy,
-    ping: () => void told.push(`${clock.now()} ping`),
-    dead: () => void told.push(`${clock.now()} dead`),
+    sendPing: () => void told.push(`${clock.now()} ping`),
+    vanished: () => void told.push(`${clock.now()} dead`),
   };
   const keepAlive = new KeepAlive(clock, options, owner);
   return { keepAlive, owner, told };
@@ -289,10 +289,10 @@ test("one that vanished is found within interval, timeout and 1 s, and nobody is
       { busyMs, idleMs, timeoutMs },
       {
         isBusy: () => isBusy,
-        ping: () => {
+        sendPing: () => {
           expect(clock.now() - heardAt).toBeGreaterThanOrEqual(silenceMs);
         },
-        dead: () => void (deadAt = clock.now()),
+        vanished: () => void (deadAt = clock.now()),
       },
     );
     const startAt = random() * 2_000;
@@ -362,10 +362,10 @@ test("an owner that throws does not end the rounds of others", async () => {
   const clock = new ManualClock(0);
   const throwing = new KeepAlive(clock, design, {
     isBusy: () => true,
-    ping: () => {
+    sendPing: () => {
       throw new Error("no pipe");
     },
-    dead: () => {},
+    vanished: () => {},
   });
   const { keepAlive, told } = watched(clock, { ...design, idleMs: 10_000 });
   throwing.start();
@@ -386,8 +386,8 @@ test("who is told of a death may start the next connection, and end others", asy
     { ...design, idleMs: 10_000 },
     {
       isBusy: () => false,
-      ping: () => {},
-      dead: () => {
+      sendPing: () => {},
+      vanished: () => {
         other.keepAlive.stop();
         next.keepAlive.start();
       },
