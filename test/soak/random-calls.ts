@@ -128,8 +128,10 @@ export async function randomCalls(): Promise<void> {
   const session = await openSession(address);
   const load = new Load(session, seeded(seed));
   for (let call = 0; call < inFlight; call++) load.start();
-  const cut = Bun.sleep(300_000);
-  await Promise.race([load.done, cut]);
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, 300_000);
+  await Promise.race([load.done, late.promise]);
+  clearTimeout(timer);
   // For answers that come late.
   await Bun.sleep(1_000);
   const counts = [...load.byCode].map(([what, many]) => `${what} ${many}`);
