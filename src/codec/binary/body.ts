@@ -167,7 +167,7 @@ export class Bodies {
     if (encoding === encodings.bytes) {
       // A body that fills its buffer was put together for itself: the buffer is its own.
       const isOwn = content.length === bytes.buffer.byteLength;
-      return isOwn ? content : content.slice();
+      return isOwn ? content : new Uint8Array(content);
     }
     if (encoding === encodings.messagePack) {
       return unpackMessagePack(content, maxDepth);
