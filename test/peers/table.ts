@@ -17,7 +17,7 @@ const leadTargets: Partial<
   "echo-1k": {
     atLeast: 3,
     reason:
-      "half of the profile is JSON.stringify and JSON.parse, which every peer in JavaScript has, too, and a third the kernel's write; Go's net/rpc has compiled code in their place",
+      "half of the profile is JSON.stringify and JSON.parse, which every peer in JavaScript has, too, and 15 % the kernel's write; Go's net/rpc has compiled code in their place",
   },
 };
 
