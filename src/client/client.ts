@@ -92,7 +92,7 @@ export class Client implements AsyncDisposable {
     services: Services,
   ): Client {
     const { limits, clock, onEvent, callTimeoutMs, keepAlive } = options;
-    const { servedInterceptors: interceptors } = options;
+    const { servedInterceptors: interceptors, isOneOfMany } = options;
     const session = new Session(pipe, {
       role: "dial",
       codec,
@@ -103,6 +103,7 @@ export class Client implements AsyncDisposable {
       callTimeoutMs,
       keepAlive,
       interceptors,
+      waitsForTurn: isOneOfMany,
       onEvent,
       onClose: ignore,
     });

@@ -45,6 +45,13 @@ export interface ClientOptions {
   interceptors?: readonly Interceptor[];
   /** Stand around the calls that the client serves, and those of its services to the server. Default `interceptors`. */
   servedInterceptors?: readonly Interceptor[];
+  /**
+   * For one of many connections that are called at once: what is written waits
+   * for the end of the event loop's turn, so that replies which have come over
+   * several of them are answered in fewer and larger writes. Default false; an
+   * XClient's are so.
+   */
+  isOneOfMany?: boolean;
   limits?: Partial<Limits>;
   clock?: Clock;
   onEvent?: OnEvent;
@@ -89,6 +96,7 @@ export function resolveOptions(options: ClientOptions): ResolvedClientOptions {
       ? resolveKeepAlive(options.keepAlive)
       : defaultKeepAlive,
     interceptors,
+    isOneOfMany: options.isOneOfMany ?? false,
     servedInterceptors: checkInterceptors(
       options.servedInterceptors ?? interceptors,
     ),

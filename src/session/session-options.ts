@@ -25,6 +25,8 @@ export interface SessionOptions {
   peerWindows?: PeerWindows;
   /** What both ends have agreed on, for the accepting end's settings. */
   compression?: "zstd" | undefined;
+  /** Whether what waits leaves at the end of the loop's turn: fewer and larger writes. */
+  waitsForTurn?: boolean | undefined;
   onEvent: OnEvent;
   /** Told once, when the connection is gone. */
   onClose(session: Session): void;

@@ -63,6 +63,7 @@ export class Session
       clock,
       stallTimeoutMs,
       lowBytes: pieceBytes,
+      waitsForTurn: options.waitsForTurn,
     });
     this.#sender = new Sender(codec, this.#outbox, limits);
     this.#flow = new Flow(this.#sender, limits);

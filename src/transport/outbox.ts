@@ -38,6 +38,8 @@ export interface OutboxOptions {
   stallTimeoutMs: number;
   /** The owner is asked to refill while fewer bytes than this are queued. */
   lowBytes: number;
+  /** Whether what waits leaves at the end of the loop's turn, and not at that of the code that runs. */
+  waitsForTurn?: boolean | undefined;
 }
 
 /**
@@ -106,7 +108,8 @@ export class Outbox implements AlarmOwner {
       this.flush();
     } else if (!this.#isScheduled) {
       this.#isScheduled = true;
-      queueMicrotask(this.#flushScheduled);
+      if (this.#options.waitsForTurn) setImmediate(this.#flushScheduled);
+      else queueMicrotask(this.#flushScheduled);
     }
   }
 

@@ -107,6 +107,7 @@ export class XClient implements AsyncDisposable {
     const onEvent = options.onEvent && quiet(options.onEvent);
     this.#pool = new ClientPool(
       {
+        isOneOfMany: true,
         ...options,
         inferences,
         interceptors: [],

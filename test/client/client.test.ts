@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { jsonCodecType } from "../../src/codec/table.ts";
 import { Client } from "../../src/client/client.ts";
@@ -69,6 +69,23 @@ async function stranger(greet: (pipe: Pipe) => void) {
 }
 
 const notConnected = { code: "unavailable", sent: false };
+
+test("one of many connections writes once a turn of the loop, others once the code that runs has ended", async () => {
+  for (const [isOneOfMany, writes] of [
+    [false, 2],
+    [true, 1],
+  ] as const) {
+    const { client, near } = setUp({ isOneOfMany });
+    await client.call("Foo.echo");
+    const write = spyOn(near, "write");
+    const first = client.call("Foo.echo", 1);
+    await Promise.resolve();
+    const second = client.call("Foo.echo", 2);
+    expect(await Promise.all([first, second])).toEqual([1, 2]);
+    expect(write).toHaveBeenCalledTimes(writes);
+    await client.close();
+  }
+});
 
 describe("the Option", () => {
   test("has the original's keys in its units, then ours, on one line", async () => {

@@ -29,7 +29,11 @@ class MeteredPipe implements Pipe {
   abort(): void {}
 }
 
-function setUp({ lowBytes = 0, stallTimeoutMs = 10_000 } = {}) {
+function setUp({
+  lowBytes = 0,
+  stallTimeoutMs = 10_000,
+  waitsForTurn = false,
+} = {}) {
   const clock = new ManualClock();
   const pipe = new MeteredPipe();
   const owner = {
@@ -48,7 +52,12 @@ function setUp({ lowBytes = 0, stallTimeoutMs = 10_000 } = {}) {
       this.stalls++;
     },
   };
-  const outbox = new Outbox(pipe, owner, { clock, stallTimeoutMs, lowBytes });
+  const outbox = new Outbox(pipe, owner, {
+    clock,
+    stallTimeoutMs,
+    lowBytes,
+    waitsForTurn,
+  });
   const send = (text: string) => {
     outbox.buffer.writeText(text);
     outbox.schedule();
@@ -118,6 +127,16 @@ describe("coalescing", () => {
     expect(pipe.writes).toEqual([]);
     send(message);
     expect(pipe.writes).toEqual([message.repeat(3)]);
+  });
+
+  test("one that waits for the turn leaves at its end, in one write", async () => {
+    const { pipe, send } = setUp({ waitsForTurn: true });
+    send("a");
+    await Promise.resolve();
+    expect(pipe.writes).toEqual([]);
+    send("b");
+    await settle();
+    expect(pipe.writes).toEqual(["ab"]);
   });
 
   test("nothing is written where nothing is queued", async () => {

@@ -76,6 +76,7 @@ describe("fork", () => {
     const { fleet, services, xc } = setUp();
     fleet.kill(c);
     const reply = xc.fork("Foo.run");
+    await settle();
     services[0]?.end.reject(no("aborted"));
     await settle();
     services[1]?.end.resolve("b");
