@@ -48,8 +48,9 @@ export interface ClientOptions {
   /**
    * For one of many connections that are called at once: what is written waits
    * for the end of the event loop's turn, so that replies which have come over
-   * several of them are answered in fewer and larger writes. Default false; an
-   * XClient's are so.
+   * several of them are answered in fewer and larger writes. What is much does
+   * not wait, nor does a call without an answer, since its process may exit
+   * then. Default false; an XClient's are so.
    */
   isOneOfMany?: boolean;
   limits?: Partial<Limits>;

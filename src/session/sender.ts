@@ -103,7 +103,7 @@ export class Sender {
   request(head: RequestHead, args: unknown, form: Form | undefined): number {
     const { buffer, position } = this.#outbox;
     this.#codec.writeRequest(buffer, head, args, form);
-    this.#outbox.schedule();
+    this.#outbox.schedule(!head.oneWay);
     return position;
   }
 
@@ -147,9 +147,13 @@ export class Sender {
     this.#outbox.schedule();
   }
 
-  /** Appends pieces of large bodies while little else is queued, as many as go well in one write. */
+  /**
+   * Appends pieces of large bodies while little else is queued: as many as go
+   * well in one write, but one behind items, which get as many bytes in turn.
+   */
   refill(buffer: SendBuffer): void {
-    while (this.#codec.heldBytes > 0 && buffer.length < bulkFlushBytes) {
+    const enoughBytes = this.#itemBytes > 0 ? pieceBytes : bulkFlushBytes;
+    while (this.#codec.heldBytes > 0 && buffer.length < enoughBytes) {
       this.#codec.writePiece(buffer);
       this.#itemBytes = 0;
     }

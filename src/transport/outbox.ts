@@ -61,6 +61,7 @@ export class Outbox implements AlarmOwner {
   };
   readonly #flushSoon = (): void => {
     this.#isScheduledSoon = false;
+    this.#flushBytes = firstFlushBytes;
     if (this.buffer.length > 0) this.flush();
   };
   /** Since the last flush. */
@@ -97,8 +98,12 @@ export class Outbox implements AlarmOwner {
     return this.#takenBytes + this.buffer.length;
   }
 
-  /** Makes sure that the message that was appended goes out. */
-  schedule(): void {
+  /**
+   * Makes sure that the message that was appended goes out.
+   *
+   * @param mayWait false for one that nobody waits for: its sender may be gone at the end of the turn
+   */
+  schedule(mayWait = true): void {
     if (this.#isBlocked) return;
     const { length } = this.buffer;
     const isMuch =
@@ -106,10 +111,11 @@ export class Outbox implements AlarmOwner {
     if (isMuch || length >= bulkFlushBytes) {
       this.#flushBytes = Math.min(this.#flushBytes * 2, lastFlushBytes);
       this.flush();
+    } else if (mayWait && this.#options.waitsForTurn) {
+      this.#flushAtEndOfTurn();
     } else if (!this.#isScheduled) {
       this.#isScheduled = true;
-      if (this.#options.waitsForTurn) setImmediate(this.#flushScheduled);
-      else queueMicrotask(this.#flushScheduled);
+      queueMicrotask(this.#flushScheduled);
     }
   }
 
@@ -120,12 +126,14 @@ export class Outbox implements AlarmOwner {
    */
   scheduleSoon(): void {
     if (this.#isBlocked) return;
-    if (this.buffer.length >= bulkFlushBytes) {
-      this.flush();
-    } else if (!this.#isScheduledSoon) {
-      this.#isScheduledSoon = true;
-      setImmediate(this.#flushSoon);
-    }
+    if (this.buffer.length >= bulkFlushBytes) this.flush();
+    else this.#flushAtEndOfTurn();
+  }
+
+  #flushAtEndOfTurn(): void {
+    if (this.#isScheduledSoon) return;
+    this.#isScheduledSoon = true;
+    setImmediate(this.#flushSoon);
   }
 
   /** The pipe's drain event. */

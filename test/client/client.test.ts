@@ -87,6 +87,15 @@ test("one of many connections writes once a turn of the loop, others once the co
   }
 });
 
+test("a call without an answer is written once the code that runs has ended: then its process may exit", async () => {
+  const { client, near } = setUp({ isOneOfMany: true });
+  await client.call("Foo.echo");
+  const write = spyOn(near, "write");
+  await client.notify("Foo.echo", 1);
+  expect(write).toHaveBeenCalledTimes(1);
+  await client.close();
+});
+
 describe("the Option", () => {
   test("has the original's keys in its units, then ours, on one line", async () => {
     const text = await optionOf({ handleTimeoutMs: 1_500 });

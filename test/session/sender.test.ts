@@ -8,7 +8,8 @@ import { defaultLimits } from "../../src/wire/limits.ts";
 import { headOf } from "../codec/recorder.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-test("pieces of large bodies are added for one write, together, and no more", () => {
+/** A sender whose outbox is empty, and which holds twenty pieces. */
+function setUp() {
   const codec = createCodec(binaryCodecType, {
     role: "dial",
     limits: defaultLimits,
@@ -25,9 +26,33 @@ test("pieces of large bodies are added for one write, together, and no more", ()
     undefined,
   );
   buffer.clear();
+  return { buffer, sender };
+}
+
+test("pieces of large bodies are added for one write, together, and no more", () => {
+  const { buffer, sender } = setUp();
   sender.refill(buffer);
   const pieces = bulkFlushBytes / pieceBytes;
   expect(buffer.length).toBe(pieces * (pieceBytes + headerBytes));
   sender.refill(buffer);
   expect(buffer.length).toBe(pieces * (pieceBytes + headerBytes));
+});
+
+test("behind items one piece is added, and then they have their turn", () => {
+  const { buffer, sender } = setUp();
+  for (let round = 1; round <= 3; round++) {
+    let itemBytes = 0;
+    while (sender.hasItemRoom) {
+      sender.item(2, false, new Uint8Array(4096 - headerBytes));
+      itemBytes += 4096;
+    }
+    expect(itemBytes).toBe(pieceBytes);
+    expect(buffer.length).toBe(itemBytes);
+    buffer.clear();
+    sender.refill(buffer);
+    expect(buffer.length).toBe(pieceBytes + headerBytes);
+    buffer.clear();
+  }
+  sender.refill(buffer);
+  expect(buffer.length).toBeGreaterThanOrEqual(bulkFlushBytes);
 });

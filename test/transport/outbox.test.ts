@@ -139,6 +139,29 @@ describe("coalescing", () => {
     expect(pipe.writes).toEqual(["ab"]);
   });
 
+  test("one that may not wait takes along those that do, in order", async () => {
+    const { outbox, pipe, send } = setUp({ waitsForTurn: true });
+    send("a");
+    outbox.buffer.writeText("b");
+    outbox.schedule(false);
+    await Promise.resolve();
+    expect(pipe.writes).toEqual(["ab"]);
+    send("c");
+    expect(pipe.writes).toEqual(["ab"]);
+    await settle();
+    expect(pipe.writes).toEqual(["ab", "c"]);
+  });
+
+  test("the first write of a turn that ends late is a small one, too", async () => {
+    const { pipe, send } = setUp({ waitsForTurn: true });
+    for (let turn = 1; turn <= 2; turn++) {
+      for (let count = 0; count < 33; count++) send("x".repeat(32));
+      expect(pipe.writes.splice(0)).toEqual(["x".repeat(1024)]);
+      await settle();
+      expect(pipe.writes.splice(0)).toEqual(["x".repeat(32)]);
+    }
+  });
+
   test("nothing is written where nothing is queued", async () => {
     const { pipe, outbox, owner } = setUp();
     outbox.schedule();
