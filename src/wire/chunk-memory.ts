@@ -4,7 +4,7 @@ const leastBytes = 64 * 1024;
 const given = new WeakSet<Uint8Array>();
 
 /**
- * Says that whoever gets `chunk` has its memory for himself: nobody else keeps
+ * Says that whoever gets `chunk` has its memory for themselves: nobody else keeps
  * the array or another view of its buffer.
  */
 export function giveChunk(chunk: Uint8Array): void {

@@ -5,6 +5,7 @@ import {
 } from "../../src/codec/binary/body.ts";
 import { createCodec } from "../../src/codec/table.ts";
 import { RpcError } from "../../src/errors.ts";
+import { giveChunk } from "../../src/wire/chunk-memory.ts";
 import { codeThrownBy } from "./code-thrown-by.ts";
 import { binaryCodecType, contextOf, Ends, headOf } from "./recorder.ts";
 
@@ -36,7 +37,17 @@ const failing: BodyEncoding = {
     throw new TypeError("decode");
   },
 };
+/** What many libraries give for bytes: a view of what they read. */
+class Blob {
+  constructor(readonly bytes: Uint8Array) {}
+}
+const viewing: BodyEncoding = {
+  claims: (value) => value instanceof Blob,
+  encode: (value) => (value as Blob).bytes,
+  decode: (bytes) => new Blob(bytes.subarray(1)),
+};
 registerBody("test-celsius", celsius);
+registerBody("test-viewing", viewing);
 registerBody("test-all", claimsAll);
 registerBody("test-failing", failing);
 
@@ -90,6 +101,25 @@ describe("a user's body encoding", () => {
     expect(codeThrownBy(() => ends.request(value))).toBe(code);
     expect(ends.out.length).toBe(0);
     expect(ends.request([1])).toMatchObject({ args: [1] });
+  });
+
+  test("may keep the bytes that it decodes, whose chunk is freed", () => {
+    const ends = new Ends(binaryCodecType, {}, ["test-viewing"]);
+    const bytes = new Uint8Array(40_000).fill(7);
+    for (const seq of [1, 2]) {
+      ends.dial.writeRequest(ends.out, headOf({ seq }), new Blob(bytes));
+    }
+    const chunk = Buffer.allocUnsafeSlow(ends.out.length);
+    chunk.set(ends.takeOut());
+    giveChunk(chunk);
+    ends.accept.push(chunk);
+    while (ends.accept.read(ends.recorder));
+    expect(chunk.length).toBe(0);
+    const told = ends.recorder.take();
+    expect(told).toHaveLength(2);
+    for (const each of told) {
+      expect(each).toMatchObject({ args: new Blob(bytes.subarray(1)) });
+    }
   });
 
   test("that fails to decode fails that call only", () => {

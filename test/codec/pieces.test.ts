@@ -546,7 +546,27 @@ describe("odd pieces", () => {
     expect(rooms).toEqual(Array(4).fill(128 * 1024));
   });
 
-  test("of the largest body are copied once, but for the first two", () => {
+  test("room is less than eight times what came, once that is 128 KiB", () => {
+    const kib = 1024;
+    const maxMessageBytes = 64 * kib * kib;
+    ends = new Ends(binaryCodecType, { maxMessageBytes });
+    for (const [seq, announcedKib, roomsKib] of [
+      [1, 129, [128, 129]],
+      [2, 1024, [128, 1024]],
+      [3, 1025, [128, 1025 / 8]],
+      [4, 64 * 1024, [128, 1024]],
+    ] as const) {
+      const rooms = roomsTaken(() => {
+        ends.dialled(announce(seq, announcedKib * kib));
+        for (const length of [64 * kib, 64 * kib, 1]) {
+          ends.dialled(piece(seq, "x".repeat(length)));
+        }
+      });
+      expect(rooms).toEqual(roomsKib.map((room) => room * kib));
+    }
+  });
+
+  test("of the largest body are copied once, but for the first eighth", () => {
     const { maxMessageBytes } = defaultLimits;
     ends.dial.writeRequest(ends.out, headOf(), new Uint8Array(maxMessageBytes));
     const bytes = takeAll(ends.dial, ends.out);
@@ -569,8 +589,9 @@ describe("odd pieces", () => {
     } finally {
       counting.mockRestore();
     }
-    expect(rooms).toEqual([128 * 1024, maxMessageBytes]);
-    expect(copiedBytes).toBe(maxMessageBytes + 128 * 1024);
+    const [first, eighth] = [128 * 1024, maxMessageBytes / 8];
+    expect(rooms).toEqual([first, eighth, maxMessageBytes]);
+    expect(copiedBytes).toBe(first + eighth + maxMessageBytes);
     expect(ends.recorder.takeOne()).toMatchObject({ kind: "request" });
   });
 });

@@ -27,7 +27,7 @@ export interface BodyEncoding {
   claims(value: unknown): boolean;
   /** The bytes belong to geerpc until they are sent. */
   encode(value: unknown): Uint8Array;
-  /** `bytes` is a view that lives for this call only. */
+  /** `bytes` are the decoder's to keep, and so are views into them: many libraries decode to such. */
   decode(bytes: Uint8Array): unknown;
 }
 
@@ -164,11 +164,7 @@ export class Bodies {
       bytes.byteOffset + start,
       end - start,
     );
-    if (encoding === encodings.bytes) {
-      // A body that fills its buffer was put together for itself: the buffer is its own.
-      const isOwn = content.length === bytes.buffer.byteLength;
-      return isOwn ? content : new Uint8Array(content);
-    }
+    if (encoding === encodings.bytes) return keptOf(content);
     if (encoding === encodings.messagePack) {
       return unpackMessagePack(content, maxDepth);
     }
@@ -180,11 +176,18 @@ export class Bodies {
       );
     }
     try {
-      return own.decode(content);
+      return own.decode(keptOf(content));
     } catch (thrown) {
       throw RpcError.from(thrown, "invalid_argument");
     }
   }
+}
+
+/** The same bytes in a buffer that is theirs alone; `content` may lie in a chunk that is freed behind its last frame. */
+function keptOf(content: Uint8Array): Uint8Array {
+  // A body that fills its buffer was put together for itself: the buffer is its own.
+  const isOwn = content.length === content.buffer.byteLength;
+  return isOwn ? content : new Uint8Array(content);
 }
 
 /** Of a number its JSON is its text, in a third of the time. */

@@ -17,15 +17,21 @@ const maxLargest = 4;
 /** The room of a body until more of it has come. */
 const firstCapacity = 128 * 1024;
 
+/** Behind that, a body's room is less than so many times what has come of it. */
+const maxRoomRatio = 8;
+
 const noBytes = Buffer.alloc(0);
 
 /**
  * The bodies of one direction that are half here, by seq. Memory follows what
- * came, not what was declared: a body has little room until that is full. Then
- * it gets all of it, which the system counts page by page as it is written to;
- * so its bytes are copied once, where doubling copied them 2.4 times. The
- * number of bodies with bytes is limited and the sum of their totals, too, and
- * so is the number of announced ones. Items of streams are bodies like others.
+ * came, not what was declared: a body has little room until that is full, then
+ * an eighth of its total (of a large one, an eighth of that), then all of it.
+ * The system counts room page by page as it is written to, but the garbage
+ * collector counts it at once, and lets the more garbage lie: a peer that stops
+ * half-way must not claim much. A body's bytes are copied 1.2 times, where
+ * doubling copied them 2.4 times. The number of bodies with bytes is limited
+ * and the sum of their totals, too, and so is the number of announced ones.
+ * Items of streams are bodies like others.
  */
 export class PartialBodies<Head> {
   readonly #limits: Limits;
@@ -100,11 +106,7 @@ export class PartialBodies<Head> {
     }
     body.hasGrown = true;
     if (length > body.bytes.length) {
-      const { totalBytes } = body;
-      const isBegun = length > firstCapacity;
-      const grown = Buffer.allocUnsafeSlow(
-        isBegun ? totalBytes : Math.min(totalBytes, firstCapacity),
-      );
+      const grown = Buffer.allocUnsafeSlow(roomFor(length, body.totalBytes));
       grown.set(body.bytes.subarray(0, body.length));
       body.bytes = grown;
     }
@@ -160,4 +162,12 @@ export class PartialBodies<Head> {
     }
     return body.head;
   }
+}
+
+/** Of the total and its eighth, that one's eighth and so on: the least that holds `length` bytes. */
+function roomFor(length: number, totalBytes: number): number {
+  if (length <= firstCapacity) return Math.min(totalBytes, firstCapacity);
+  let room = totalBytes;
+  while (room >= length * maxRoomRatio) room = Math.ceil(room / maxRoomRatio);
+  return room;
 }
