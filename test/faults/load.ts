@@ -4,6 +4,7 @@ import type { XCallOptions } from "../../src/xclient/call-options.ts";
 import type { XClient } from "../../src/xclient/xclient.ts";
 import type { CallEntry } from "./ledger.ts";
 import type { LedgerArgs } from "./ledger-service.ts";
+import { Watchers } from "../support/watchers.ts";
 
 export interface LoadOptions extends XCallOptions {
   /** Calls at a time. */
@@ -37,7 +38,7 @@ export class Load {
   /** Undefined where there are none: such calls go the shortest way. */
   readonly #options: XCallOptions | undefined;
   readonly #answers = new Map<number, number>();
-  readonly #waiting = new Set<() => void>();
+  readonly #watchers = new Watchers();
   readonly #callers: Promise<void[]>;
   #isStopped = false;
 
@@ -66,15 +67,7 @@ export class Load {
 
   /** Resolves when `holds` does: now, or after a call. */
   until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const look = () => {
-        if (!holds()) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-    });
+    return this.#watchers.until(holds);
   }
 
   /** Resolves after so many more calls. */
@@ -92,7 +85,7 @@ export class Load {
   async #caller(): Promise<void> {
     while (!this.#isStopped) {
       await this.#call();
-      for (const look of this.#waiting) look();
+      this.#watchers.look();
       if (this.#pauseMs > 0) await Bun.sleep(this.#pauseMs);
     }
   }

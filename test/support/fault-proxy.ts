@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { parseAddress } from "../../src/transport/address.ts";
 import { FaultLink, type Faults, noFaults } from "./fault-link.ts";
+import { Watchers } from "./watchers.ts";
 
 /** `up` is from who dials the proxy to the target, `down` the way back. */
 export type Direction = "up" | "down";
@@ -22,7 +23,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #listener: Bun.TCPSocketListener<Side>;
   readonly #faults = { up: noFaults, down: noFaults };
-  readonly #waiting = new Set<() => void>();
+  readonly #watchers = new Watchers();
 
   /** Listens on a free port of the loopback for connections to `target`, `tcp@host:port`. */
   constructor(target: string, clock: Clock = systemClock) {
@@ -55,15 +56,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Resolves when `holds` does: now, or after something has come, passed or gone. */
   until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const look = () => {
-        if (!holds()) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-    });
+    return this.#watchers.until(holds);
   }
 
   /** Accepts no more, and resets what is there. Resolves when every socket is gone. */
@@ -95,7 +88,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   #told(): void {
-    for (const look of [...this.#waiting]) look();
+    this.#watchers.look();
   }
 }
 

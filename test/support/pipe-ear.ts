@@ -1,5 +1,6 @@
 import type { RpcError } from "../../src/errors.ts";
 import type { Pipe, PipeHandler } from "../../src/transport/pipe.ts";
+import { Watchers } from "./watchers.ts";
 
 /** Writes down what a pipe tells, and lets a test wait for it. */
 export class PipeEar implements PipeHandler {
@@ -9,7 +10,7 @@ export class PipeEar implements PipeHandler {
   ends = 0;
   /** Runs after each event, for a test that acts on it. */
   onEvent: () => void = () => {};
-  readonly #waiting = new Set<() => void>();
+  readonly #watchers = new Watchers();
 
   /** All bytes so far. */
   get bytes(): Buffer {
@@ -42,20 +43,12 @@ export class PipeEar implements PipeHandler {
 
   /** Resolves when `holds` does: now, or after an event to come. */
   until(holds: () => boolean): Promise<void> {
-    if (holds()) return Promise.resolve();
-    return new Promise((resolve) => {
-      const look = () => {
-        if (!holds()) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-    });
+    return this.#watchers.until(holds);
   }
 
   #told(): void {
     this.onEvent();
-    for (const look of [...this.#waiting]) look();
+    this.#watchers.look();
   }
 }
 
