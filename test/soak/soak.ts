@@ -1,5 +1,6 @@
 import { loadavg } from "node:os";
 import { badInput } from "./bad-input.ts";
+import { bulkStream } from "./bulk-stream.ts";
 import { cancelTime } from "./cancel-time.ts";
 import { missedCount } from "./figures.ts";
 import { flatMemory } from "./flat-memory.ts";
@@ -44,6 +45,7 @@ const cases: Readonly<Record<string, () => void | Promise<void>>> = {
   "million-calls": millionCalls,
   "flat-memory": flatMemory,
   "cancel-time": cancelTime,
+  "bulk-stream": bulkStream,
   "one-byte-items": oneByteItems,
   "slow-reader": slowReader,
   "random-calls": randomCalls,
