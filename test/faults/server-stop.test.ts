@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { nothingWrong } from "./ledger.ts";
-import { mayFail, stopServer } from "./server-stop.ts";
+import { mayBeLate, mayFail, stopServer } from "./server-stop.ts";
 
 setDefaultTimeout(60_000);
 
@@ -20,5 +20,6 @@ test("a server that is stopped is avoided, and what has expired there does not r
   expect(new Set(codes)).toEqual(new Set(["deadline_exceeded"]));
   expect(failedAfter).toBe(0);
   expect(failedElsewhere).toBe(0);
-  expect(lateMs).toEqual([]);
+  // Of those that waited there, five and more, none would have been in time.
+  expect(lateMs.length).toBeLessThanOrEqual(mayBeLate);
 });

@@ -22,7 +22,11 @@ export interface Stop {
   /** Of calls that failed there: what with. */
   codes: string[];
   failedElsewhere: number;
-  /** By how much executions were later than their calls' deadlines, in ms, where they were. */
+  /**
+   * By how much executions were later than their calls' deadlines, in ms, where
+   * they were. One may be, `mayBeLate`: a process can be stopped between its
+   * look at the clock and the handler. What waits behind that is looked at anew.
+   */
   lateMs: number[];
   /** Whether it has answered again once it was continued. */
   isBack: boolean;
@@ -32,6 +36,9 @@ export interface Stop {
 export function mayFail(inFlight: number): number {
   return 5 + inFlight - 1;
 }
+
+/** Executions that may be late, however many calls wait. */
+export const mayBeLate = 1;
 
 /** Calls three servers with a deadline, stops one of them for a while, and continues it. */
 export async function stopServer(options: StopOptions): Promise<Stop> {
