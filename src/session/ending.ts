@@ -132,9 +132,10 @@ export class Ending {
   }
 
   /**
-   * Ends a connection over which the peer takes no more requests. Answers that
-   * are queued are still sent; requests are dropped, so that their callers,
-   * who are told that they were not sent, may take them elsewhere.
+   * Ends a connection over which the peer takes no more requests. At the
+   * accepting end what is queued is still sent. At the dialling end it is
+   * dropped: requests, so that their callers, who are told that they were not
+   * sent, may take them elsewhere, and with them answers to a peer that has gone.
    */
   leave(reason: RpcError): void {
     const { role, pipe, outbox } = this.#options;

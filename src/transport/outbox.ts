@@ -18,9 +18,10 @@ const firstFlushBytes = 1024;
 const lastFlushBytes = 8 * 1024;
 
 /**
- * The same for what need not leave at once, such as items of a stream: two and
+ * From so many waiting bytes on they are flushed at once, however few messages
+ * made them, and also items of a stream, which need not leave so soon: two and
  * a half times as much goes through a socket in writes of this size as in
- * writes of 64 KiB. As much as a SendBuffer keeps room for.
+ * writes of 64 KiB. Less than a SendBuffer keeps room for.
  */
 export const bulkFlushBytes = 192 * 1024;
 
@@ -44,7 +45,8 @@ export interface OutboxOptions {
 
 /**
  * The one queue in front of a pipe's write(): messages are appended to
- * `buffer` and leave together, once a tick or as soon as 16 of them wait that
+ * `buffer` and leave together, when the code that runs has ended (or the turn
+ * of the loop, where that is asked for), or as soon as 16 of them wait that
  * come to 1 KiB (then 2, 4, 8), or 192 KiB. Nothing else writes to the pipe.
  * What the kernel refuses stays, in order.
  */

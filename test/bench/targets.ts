@@ -72,7 +72,7 @@ const calls: readonly CaseRun[] = [
           what: "a call at a time, against the raw round trip",
           bound: { atMost: 1.1 },
           reason:
-            "72 % of either end's profile is the write that wakes the other process, as it is of raw sockets; the rest is one JSON.stringify, one JSON.parse, one promise and what calls need. The hand-made floor, which has nothing else, takes 1.06 to 1.25 times the raw round trip.",
+            "72 % of the client's profile is the write that wakes the other process, which raw sockets make as well; the rest is one JSON.stringify, one JSON.parse, one promise and what calls need. The hand-made floor, which has nothing else, takes 1.06 to 1.25 times the raw round trip.",
           figureOf: ({ ratio }) => ratio && 1 / ratio,
         },
       ],
@@ -197,7 +197,7 @@ export const targetRuns: readonly (CaseRun | SoakRun)[] = [
     soak: "import-time",
     number: 9,
     reason:
-      "Bun reads and transpiles the 233 files of the library anew in each process; as many files of that size that do nothing take three quarters of the time. Bundled into one file it is 17 to 20 ms.",
+      "Bun reads and transpiles the 233 files of the library anew in each process; as many files of that size that do nothing take three quarters of the time. Bundled it is 17 to 20 ms.",
   },
   {
     soak: "flat-memory",
