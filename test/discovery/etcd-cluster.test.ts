@@ -95,16 +95,15 @@ describe.skipIf(isEtcdMissing)("real etcd, read directly", () => {
     const asked: string[] = [];
     const hosts = endpoints.map((endpoint) => new URL(endpoint).host);
     // It stands at a revision that etcd forgets before it asks for more.
-    let isHeld = false;
+    const mayWatch = Promise.withResolvers<void>();
     const held = new EtcdDiscovery(`etcd://${hosts.join(",")}${prefix}`, {
       fetch: async (url, init) => {
         const { pathname } = new URL(url);
         asked.push(pathname);
-        while (isHeld && pathname === "/v3/watch") await Bun.sleep(5);
+        if (pathname === "/v3/watch") await mayWatch.promise;
         return fetch(url, init);
       },
     });
-    isHeld = true;
     try {
       expect((await held.all()).length).toBe(1);
       await put(b);
@@ -123,11 +122,11 @@ describe.skipIf(isEtcdMissing)("real etcd, read directly", () => {
       const { header } = await post("/v3/kv/range", range);
       await post("/v3/kv/compaction", { revision: header.revision });
       asked.length = 0;
-      isHeld = false;
+      mayWatch.resolve();
       await eventually(async () => (await held.all()).length === 3);
       expect(asked).toContain("/v3/kv/range");
     } finally {
-      isHeld = false;
+      mayWatch.resolve();
       held.close();
       discovery.close();
     }
